@@ -212,7 +212,7 @@ export interface FilesPlan {
 }
 
 /** A file to write. */
-interface PlannedFile {
+export interface PlannedFile {
   readonly path: string;
   readonly run?: string | undefined;
   /** Writes the content in the format. */
@@ -225,7 +225,7 @@ interface PlannedFile {
  * @throws {@link CryoetPicksError} `invalid-picks` for several runs or objects in a file that holds one, and for names that files
  *   cannot have.
  */
-function planFiles(plan: FilesPlan): PlannedFile[] {
+export function planFiles(plan: FilesPlan): PlannedFile[] {
   const { runs, to, output, isFolder } = plan;
   if (!isFolder) {
     requireRoom(plan);
@@ -283,11 +283,15 @@ function fileName(name: string): string {
   throw new CryoetPicksError('invalid-picks', `a file cannot be named ${JSON.stringify(name)}`);
 }
 
-async function formatPart(
-  runs: readonly RunPicks[],
-  { to, options, grids }: FilesPlan,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
+async function formatPart(runs: readonly RunPicks[], plan: FilesPlan, signal: AbortSignal): Promise<Uint8Array> {
+  return encodePicks(runs, { format: formatFor(runs, plan), signal });
+}
+
+/** The format of a file of some runs, with voxel sizes and shapes of their tomograms. */
+export function formatFor(
+  runs: readonly Pick<RunPicks, 'run'>[],
+  { to, options, grids }: Pick<FilesPlan, 'to' | 'options' | 'grids'>,
+): AnyPicksFormat {
   const found = runs.flatMap(({ run }) => grids.get(run) ?? []);
   const run = runs.length === 1 ? runs[0]!.run : options.run;
   const shapes = Object.fromEntries(runs.flatMap((one) => partOf(one.run, grids, ({ shape }) => shape)));
@@ -296,7 +300,7 @@ async function formatPart(
   // A file of one run takes `shape`; a file of several runs takes `shapes`.
   const shape = options.shape ?? (found.length === 1 ? found[0]!.shape : undefined);
   const all = { ...options, run, voxelSize, shape, ...(options.shape === undefined && { shapes }) };
-  return encodePicks(runs, { format: picksFormat(to, all), signal });
+  return picksFormat(to, all);
 }
 
 const remedy = 'select one by --tomogram, or write a file per run to a folder';

@@ -24,7 +24,7 @@ import {
   setsOfRuns,
   tried,
 } from './project-picks.ts';
-import { checkGiven, gridLines, gridOfRun, knownVoxelSize, type RunGrid } from './run-grids.ts';
+import { gridLines, neededGrid, type RunGrid } from './run-grids.ts';
 import { counted, describeFailure, describeProblem, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `convert`. */
@@ -272,14 +272,7 @@ async function readRun(run: Run, { sets, input, signal }: ReadRunOptions): Promi
     for (const pick of withoutUntrustedRotations(file)) picks.push(pick);
     if (file.trustOrientation === false) untrusted += file.picks.filter(hasRotation).length;
   }
-  const { tomogram: need } = formatRequirements[input.to];
-  const { voxelSize, shape, tomogram } = input;
-  const isNeeded = voxelSize === undefined || (need === 'voxelSizeAndShape' && shape === undefined);
-  if (need === undefined || !isNeeded) return { picks, untrusted, grid: undefined };
-  const grid = await gridOfRun(run, { tomogram, signal });
-  checkGiven(grid, { voxelSize, shape });
-  if (voxelSize === undefined) knownVoxelSize(grid, run.name);
-  return { picks, untrusted, grid };
+  return { picks, untrusted, grid: await neededGrid(run, { ...input, signal }) };
 }
 
 function hasRotation({ transform }: ParticlePick): boolean {

@@ -85,7 +85,7 @@ export function openCopick(
  *
  * @throws {@link CryoetPicksError} `write-failed` where it cannot be written.
  */
-export async function writeWhole(terminal: Terminal, path: string, data: Uint8Array | string): Promise<void> {
+export async function writeWhole(terminal: Terminal, path: string, data: OutputData): Promise<void> {
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
   const { signal } = terminal;
   const onWarning = warningsTo(terminal);
@@ -107,12 +107,15 @@ export interface OutputOptions {
   readonly overwrite?: true | undefined;
 }
 
+/** The content of a file, or its pieces, which are written one after the other. */
+export type OutputData = Uint8Array | string | AsyncIterable<Uint8Array>;
+
 /** Where a command writes a file to. */
 export interface Output {
   /** The path as it was given. */
   readonly path: string;
   /** Writes the whole content. @throws {@link CryoetPicksError} As {@link openOutput} does, `write-failed`. */
-  write(data: Uint8Array | string): Promise<void>;
+  write(data: OutputData): Promise<void>;
 }
 
 /**
@@ -124,7 +127,14 @@ export interface Output {
  */
 export async function openOutput(terminal: Terminal, path: string, options: OutputOptions): Promise<Output> {
   const { signal } = terminal;
-  if (path === '-') return { path, write: (data) => terminal.write(data) };
+  if (path === '-') {
+    const write = async (data: OutputData) => {
+      for await (const piece of typeof data === 'string' || data instanceof Uint8Array ? [data] : data) {
+        await terminal.write(piece);
+      }
+    };
+    return { path, write };
+  }
   const { file, kind } = await requireReplaceable(path, options);
   if (kind !== 'stream') await requireWritable(directoryStore(dirname(file)), '/', { signal });
   return {

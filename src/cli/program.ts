@@ -23,6 +23,7 @@ import {
 } from './command.ts';
 import type { ConvertInput } from './convert.ts';
 import type { DemoInput } from './demo.ts';
+import type { GatherInput } from './gather.ts';
 import type { ImportInput } from './import.ts';
 import type { InfoInput } from './info.ts';
 import type { ScoreInput } from './score.ts';
@@ -179,6 +180,7 @@ function defineCommands(program: Command, run: RunCommand): void {
   defineView(program, run);
   defineInfo(program, run);
   defineDetect(program, run);
+  defineGather(program, run);
   defineScore(program, run);
   defineSimulate(program, run);
   defineConvert(program, run);
@@ -335,6 +337,46 @@ async function detectBody(config: string): Promise<CommandBody<DetectInput>> {
   const { isVolume } = await import('../node/open-project.ts');
   if (await isVolume(config)) return (await import('./detect-file.ts')).detectFile;
   return (await import('./detect.ts')).detect;
+}
+
+function defineGather(program: Command, run: RunCommand): void {
+  command(
+    program,
+    'gather',
+    'Collect what any number of processes have detected in a project: what is missing, one submission, one score.',
+  )
+    .argument('<config>', 'copick project file, such as copick.json')
+    .option('--run <name...>', 'expect only these runs: names, or globs such as "TS_*" (default: all)')
+    .option('--user-id <name>', 'user of the picks (default: cryoet-picks)', parseName)
+    .option('--session-id <name>', 'session of the picks (default: 0)', parseName)
+    .option('--overlay <folder>', 'read from this folder in place of the overlay of the project, as detect wrote to it')
+    .option('--allow-missing', 'gather the runs that are done although others are missing or failed; exit code 0')
+    .option('--submission <file>', 'write all picks to a competition CSV; - is standard output')
+    .option(
+      '--out <file>',
+      'write all picks to a file of another format, or to a folder, such as picks/, a file per run',
+    )
+    .addOption(new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames))
+    .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
+    .addOption(
+      new Option(
+        '--from-picks',
+        'take the picks files as they are (default: pick again from the candidates, with the thresholds of the detection)',
+      ).conflicts('threshold'),
+    )
+    .option('--truth-user-id <name>', 'user of the ground truth (default: curation)')
+    .option('--truth-session-id <name>', 'session of the ground truth')
+    .addOption(
+      new Option(
+        '--tomogram <type@spacing>',
+        'tomogram to take voxel size and shape from, for formats that count in voxels (default: the finest)',
+      ).argParser(parseTomogram),
+    )
+    .option('--voxel-size <length>', 'voxel size in Å, for formats that count in voxels', parseLength)
+    .option('--overwrite', 'replace a file that is not of the format; the config of a project is never replaced')
+    .action((config: string, options: Omit<GatherInput, 'config'>) =>
+      run(async () => (await import('./gather.ts')).gather, { config, ...options }),
+    );
 }
 
 function defineScore(program: Command, run: RunCommand): void {

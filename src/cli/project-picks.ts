@@ -2,8 +2,8 @@ import { nameFilter } from '../copick/layout.ts';
 import type { PickSet } from '../copick/pick-sets.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
+import { unreadRuns } from '../copick/tree.ts';
 import { mapOrdered } from '../core/concurrency.ts';
-import { isCryoetPicksError } from '../core/errors.ts';
 import { describeFailure, type Failure, failedRun, type Terminal, UsageError } from './terminal.ts';
 
 /** A run that a part of the work failed for. */
@@ -93,12 +93,11 @@ export async function setsOfRuns(
     if ('error' in result) failures.add(run.name, result.error);
     else for (const set of result.value) sets.push({ run: run.name, set });
   }
-  const listed = new Set(runs.map(({ name }) => name));
-  for (const { run, cause } of project.problems) {
-    const isUnread = cause !== undefined && !isCryoetPicksError(cause, 'invalid-picks');
+  const listed = new Set<string | undefined>(runs.map(({ name }) => name));
+  for (const [run, cause] of unreadRuns(project.problems)) {
     // Without its list of runs, a root may have more of them.
-    if (isUnread && run === undefined) throw cause;
-    if (isUnread && listed.has(run!)) failures.add(run!, cause);
+    if (run === undefined) throw cause;
+    if (listed.has(run)) failures.add(run, cause);
   }
   return sets.filter(({ run }) => !failures.has(run));
 }

@@ -3,6 +3,7 @@ import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
+import { formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import { isSameVoxelSize } from '../formats/file-context.ts';
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
 import { formatZyx, type Point, sizesAgree, type Zyx } from '../space/grid.ts';
@@ -122,4 +123,27 @@ export function gridLines(grids: ReadonlyMap<string, RunGrid>): string[] {
   const runs = new Map<string, number>();
   for (const grid of grids.values()) runs.set(describeGrid(grid), (runs.get(describeGrid(grid)) ?? 0) + 1);
   return [...runs].map(([what, count]) => `voxels as in ${what} (${counted(count, 'run')})`);
+}
+
+/** What is known of the voxels of a file, and its format. */
+export interface NeededGridOptions extends GivenGrid, RunGridOptions {
+  readonly to: PicksFormatName;
+}
+
+/**
+ * The grid of a run for a file of a format; undefined if the format needs none, or options give it.
+ *
+ * @throws {@link CryoetPicksError} As {@link gridOfRun} and {@link knownVoxelSize}; {@link UsageError} as {@link checkGiven}.
+ */
+export async function neededGrid(
+  run: Run,
+  { to, voxelSize, shape, tomogram, signal }: NeededGridOptions,
+): Promise<RunGrid | undefined> {
+  const { tomogram: need } = formatRequirements[to];
+  const isNeeded = voxelSize === undefined || (need === 'voxelSizeAndShape' && shape === undefined);
+  if (need === undefined || !isNeeded) return undefined;
+  const grid = await gridOfRun(run, { tomogram, signal });
+  checkGiven(grid, { voxelSize, shape });
+  if (voxelSize === undefined) knownVoxelSize(grid, run.name);
+  return grid;
 }

@@ -167,8 +167,15 @@ function sweepLines({ score: best, objects }: NonNullable<ScoreDocument['sweep']
  */
 function rulesFor(sides: readonly Positions[], { truth }: Tables): ScoringRules {
   const { objects } = sides.find((side) => side.objects !== undefined) ?? {};
+  return rulesOfObjects(objects, new Set(truth.map(({ pick }) => pick.object)));
+}
+
+/** The rules for the objects of a project, whose truth has objects of these names; those of the competition without a project. */
+export function rulesOfObjects(
+  objects: readonly PickableObject[] | undefined,
+  there: ReadonlySet<string>,
+): ScoringRules {
   if (objects === undefined || isCompetition(objects)) return cziiRules;
-  const there = new Set(truth.map(({ pick }) => pick.object));
   const withRadius = objects.filter(({ name, radius }) => (radius ?? 0) > 0 || there.has(name));
   return scoringRules(withRadius.filter(({ isParticle }) => isParticle));
 }

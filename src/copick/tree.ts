@@ -9,7 +9,7 @@ import {
   requireOptions,
   text,
 } from '../core/arguments.ts';
-import { CryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import {
   assertVersion,
   compareNames,
@@ -348,6 +348,18 @@ export class ProblemLog {
     signal?.throwIfAborted();
     this.report({ path, message: cause instanceof Error ? cause.message : String(cause), cause });
   }
+}
+
+/**
+ * The runs of which a folder or file could not be read, although the rest was listed, with the cause: what lies there is not absent.
+ * Undefined stands for the list of runs of one of the roots. A file that can be read but is damaged is not meant: it fails when it is opened.
+ */
+export function unreadRuns(problems: readonly Problem[]): ReadonlyMap<string | undefined, unknown> {
+  const unread = new Map<string | undefined, unknown>();
+  for (const { run, cause } of problems) {
+    if (cause !== undefined && !isCryoetPicksError(cause, 'invalid-picks') && !unread.has(run)) unread.set(run, cause);
+  }
+  return unread;
 }
 
 /** Formats names for a message: quoted, the first twenty. */

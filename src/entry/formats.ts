@@ -48,6 +48,7 @@ export {
   parsePicks,
   type TableColumn,
 } from '../formats/format.ts';
+export { type EncodeRunsOptions, encodeRuns } from '../formats/run-by-run.ts';
 
 // The formats
 export { type CmmFormatOptions, cmmFormat } from '../formats/cmm.ts';

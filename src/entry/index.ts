@@ -196,6 +196,9 @@ export {
   type ObjectScore,
   type Quality,
   type Report,
+  type RunningReport,
+  type RunningScore,
+  runningScore,
   type ScoredRun,
   scorePicks,
   scoreTables,
@@ -236,5 +239,12 @@ export type {
 export { type DetectRunOptions, detectRun } from '../detect/detect-run.ts';
 export { type DetectProjectOptions, detectProject, type ProjectProgress } from '../detect/project.ts';
 export { type PickProjectOptions, pickProject } from '../detect/pick-project.ts';
+export {
+  type GatheredProject,
+  type GatheredRun,
+  type GatherProjectOptions,
+  gatherProject,
+  type UngatheredRun,
+} from '../detect/gather-project.ts';
 export { type WriteDetectionOptions, writeDetection } from '../detect/write-detection.ts';
 export { type Shard, shardOf } from '../detect/shards.ts';

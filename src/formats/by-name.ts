@@ -9,9 +9,10 @@ import {
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { headerOf } from '../picks/csv.ts';
+import { submissionRules } from '../picks/submission.ts';
 import { cmmFormat } from './cmm.ts';
 import { copickFormat } from './copick.ts';
-import { csvFormat, submissionFormat } from './csv.ts';
+import { csvFormat, type SubmissionFormatOptions, submissionFormat } from './csv.ts';
 import { dynamoFormat } from './dynamo.ts';
 import { eman2Format } from './eman2.ts';
 import {
@@ -44,6 +45,8 @@ export interface FormatOptions
   readonly columns?: PointsFormatOptions['columns'];
   /** What coordinates in STAR of RELION are, if their range leaves doubt. */
   readonly coordinates?: RelionFormatOptions['coordinates'];
+  /** The `id` of the first row, for a submission that is written in parts. */
+  readonly firstId?: SubmissionFormatOptions['firstId'];
 }
 
 /** A format of text or of bytes; `content` says which. */
@@ -51,7 +54,7 @@ export type AnyPicksFormat = PicksFormat<string> | PicksFormat<Uint8Array>;
 
 const factories: Readonly<Record<PicksFormatName, (options: FormatOptions) => AnyPicksFormat>> = {
   csv: csvFormat,
-  submission: () => submissionFormat({ score: true }),
+  submission: ({ firstId }) => submissionFormat({ score: true, firstId }),
   copick: copickFormat,
   relion3: relion3Format,
   relion4: relion4Format,
@@ -94,6 +97,7 @@ const formatRules: RulesFor<FormatOptions> = {
   shapes: optional(record),
   columns: anything,
   coordinates: anything,
+  firstId: submissionRules.firstId,
 };
 
 const byExtension: Readonly<Record<string, readonly PicksFormatName[]>> = {
@@ -206,6 +210,8 @@ export interface FormatRequirements {
   readonly oneObject?: true | undefined;
   /** True if its files number their tomograms, and do not name them. */
   readonly numbersRuns?: true | undefined;
+  /** True if a file of several runs is a header and the rows of each run, which `encodeRuns` writes one after the other. */
+  readonly rowsOfRuns?: true | undefined;
 }
 
 const oneTable = { tomogram: 'voxelSize' } as const;
@@ -216,12 +222,12 @@ const oneTable = { tomogram: 'voxelSize' } as const;
  * `relion4` counts in pixels of the tilt series, whose size is not known from a tomogram.
  */
 export const formatRequirements: Readonly<Record<PicksFormatName, FormatRequirements>> = {
-  csv: { extension: 'csv' },
-  submission: { extension: 'csv' },
+  csv: { extension: 'csv', rowsOfRuns: true },
+  submission: { extension: 'csv', rowsOfRuns: true },
   copick: { extension: 'json', oneRun: true, oneObject: true },
-  relion3: { ...oneTable, extension: 'star' },
-  relion4: { extension: 'star' },
-  relion5: { extension: 'star', tomogram: 'voxelSizeAndShape' },
+  relion3: { ...oneTable, extension: 'star', rowsOfRuns: true },
+  relion4: { extension: 'star', rowsOfRuns: true },
+  relion5: { extension: 'star', tomogram: 'voxelSizeAndShape', rowsOfRuns: true },
   dynamo: { ...oneTable, extension: 'tbl', numbersRuns: true },
   stopgap: { ...oneTable, extension: 'star', numbersRuns: true },
   tom: { ...oneTable, extension: 'em', numbersRuns: true },

@@ -1,9 +1,14 @@
-import { flag, optional, requireOptions, text } from '../core/arguments.ts';
+import { optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { columnFor } from '../picks/column-names.ts';
 import { type CsvRow, csvLine, csvSteps, unreadColumns } from '../picks/csv.ts';
 import { type PicksByRun, picksByRun, type RunPicks, type Transform } from '../picks/pick.ts';
-import { submissionPieces, submissionSteps } from '../picks/submission.ts';
+import {
+  type FormatSubmissionOptions,
+  submissionPieces,
+  submissionRules,
+  submissionSteps,
+} from '../picks/submission.ts';
 import type { Point } from '../space/grid.ts';
 import { checkedFormat, type ParseReports, type PicksFormat, type PointsColumn } from './format.ts';
 import { instanceIn, linesOf, numberIn, picksToWrite, scoreIn } from './pick-fields.ts';
@@ -174,14 +179,8 @@ function matrixCells(transform: Transform | undefined): (string | number)[] {
   return indices.flatMap((i) => indices.map((j) => (i < 3 && j === 3 ? 0 : (transform[i]?.[j] ?? 0))));
 }
 
-/** Options of {@link submissionFormat}. */
-export interface SubmissionFormatOptions {
-  /**
-   * Writes a column `score`, which the competition's own files lack.
-   * @defaultValue false
-   */
-  readonly score?: boolean | undefined;
-}
+/** Options of {@link submissionFormat}; those of `formatSubmission`. */
+export interface SubmissionFormatOptions extends FormatSubmissionOptions {}
 
 /**
  * CSV of the CZII competition: `id, experiment, particle_type, x, y, z`, in Å. Does the same as `parseSubmission` and
@@ -193,7 +192,7 @@ export interface SubmissionFormatOptions {
  * ```
  */
 export function submissionFormat(options: SubmissionFormatOptions = {}): PicksFormat {
-  const { score = false } = requireOptions('submissionFormat', options, { score: optional(flag) });
+  const { score = false, firstId } = requireOptions('submissionFormat', options, submissionRules);
   return checkedFormat({
     name: 'competition CSV',
     content: 'text',
@@ -212,6 +211,6 @@ export function submissionFormat(options: SubmissionFormatOptions = {}): PicksFo
       yield* submissionSteps(content, source, ({ run, pick }) => runs.add(run, pick));
       return runs.all();
     },
-    format: (runs) => submissionPieces(runs, score),
+    format: (runs) => submissionPieces(runs, { score, firstId }),
   });
 }

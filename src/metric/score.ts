@@ -11,7 +11,7 @@ export interface ObjectScore extends Counts, Quality {
   readonly countError: number;
   /** Mean distance of matched pairs in Å; absent without a match. */
   readonly meanDistance?: number | undefined;
-  /** Median distance of matched pairs in Å; absent without a match. */
+  /** Median distance of matched pairs in Å; absent without a match, and in a running score. */
   readonly medianDistance?: number | undefined;
 }
 
@@ -62,6 +62,69 @@ function scoreInOrder(runs: readonly ScoredRun[], objects: readonly string[], ru
     objects: Object.fromEntries(scores),
     runs: Object.fromEntries(tables),
     ignoredObjects: [...picked].filter((object) => !totals.has(object)),
+  };
+}
+
+/** A score that grows run by run; what {@link runningScore} makes. */
+export interface RunningScore {
+  /** @throws {@link CryoetPicksError} As {@link scorePicks} does for one run. */
+  add(run: ScoredRun): void;
+  /** The report of the runs so far. */
+  report(): RunningReport;
+}
+
+/** The report of a {@link RunningScore}: that of {@link scorePicks} without single runs, and without median distances. */
+export type RunningReport = Omit<Report, 'runs'>;
+
+/**
+ * Scores runs one after the other, in memory that does not grow with their number: the counts of each object are kept, and no picks.
+ *
+ * Score and counts are those of {@link scorePicks} of the same runs in the same order, to the last digit.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for rules out of range.
+ *
+ * @example
+ * ```ts
+ * const running = runningScore(cziiRules);
+ * for (const run of runs) running.add(run);
+ * console.log(running.report().score);
+ * ```
+ */
+export function runningScore(rules: ScoringRules = cziiRules): RunningScore {
+  checkRules(rules, 'runningScore');
+  const totals = new Map<string, Tally & { sum: number; matched: number }>();
+  const scored = new Set<string>();
+  return {
+    add(one) {
+      checkRuns([one], rules, 'runningScore');
+      const { run, truth, picks } = one;
+      const inTruth = objectsOf(truth);
+      for (const object of inTruth) scored.add(object);
+      const names = [...new Set([...inTruth, ...objectsOf(picks)])];
+      const tallies = new Map(names.map((object) => [object, newTally()]));
+      scoreRun({ run, truth, picks }, tallies, rules);
+      for (const [object, { tp, fp, fn, distances }] of tallies) {
+        const total = totals.get(object) ?? { ...newTally(), sum: 0, matched: 0 };
+        totals.set(object, total);
+        total.tp += tp;
+        total.fp += fp;
+        total.fn += fn;
+        for (const distance of distances) total.sum += distance;
+        total.matched += distances.length;
+      }
+    },
+    report() {
+      const scores = [...scored].map((object): [string, ObjectScore] => {
+        const { sum, matched, ...counts } = totals.get(object)!;
+        const mean = matched === 0 ? {} : { meanDistance: sum / matched };
+        return [object, { ...summarize(counts, rules), ...mean }];
+      });
+      return {
+        score: weightedMean(scores, rules),
+        objects: Object.fromEntries(scores),
+        ignoredObjects: [...totals.keys()].filter((object) => !scored.has(object)),
+      };
+    },
   };
 }
 

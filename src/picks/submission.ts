@@ -1,4 +1,13 @@
-import { describeValue, flag, optional, requireArgument, requireOptions, text as textRule } from '../core/arguments.ts';
+import {
+  count as countRule,
+  describeValue,
+  flag,
+  optional,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  text as textRule,
+} from '../core/arguments.ts';
 import { atOnce, type Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson, writeNested } from '../core/json.ts';
@@ -30,7 +39,18 @@ export interface FormatSubmissionOptions {
    * @defaultValue false
    */
   readonly score?: boolean | undefined;
+  /**
+   * The `id` of the first row, for a table that is written in parts.
+   * @defaultValue 0
+   */
+  readonly firstId?: number | undefined;
 }
+
+/** What the options of a submission must be. */
+export const submissionRules: RulesFor<FormatSubmissionOptions> = {
+  score: /* @__PURE__ */ optional(flag),
+  firstId: /* @__PURE__ */ optional(countRule),
+};
 
 const required = ['experiment', 'particle_type', 'x', 'y', 'z'];
 
@@ -125,7 +145,7 @@ function readScore(row: CsvRow, source: string, column: string): number {
 }
 
 /**
- * Writes picks as a submission CSV: `id,experiment,particle_type,x,y,z`, ids from 0, positions in Å, lines end in `\n`.
+ * Writes picks as a submission CSV: `id,experiment,particle_type,x,y,z`, ids from 0 or `firstId`, positions in Å, lines end in `\n`.
  *
  * Runs and picks keep their order. Numbers are written with the fewest digits that read back as the same double.
  *
@@ -138,8 +158,9 @@ function readScore(row: CsvRow, source: string, column: string): number {
  * ```
  */
 export function formatSubmission(runs: Iterable<RunPicks>, options: FormatSubmissionOptions = {}): string {
-  const { score: withScore = false } = requireOptions('formatSubmission', options, { score: optional(flag) });
-  const pieces = [...submissionPieces(runsOf(runs, 'formatSubmission'), withScore)];
+  const pieces = [
+    ...submissionPieces(runsOf(runs, 'formatSubmission'), requireOptions('formatSubmission', options, submissionRules)),
+  ];
   return writeNested(() => pieces.join(''), 'the submission', 'invalid-picks');
 }
 
@@ -149,13 +170,13 @@ const ROWS = 512;
 /** The text of {@link formatSubmission}, piece by piece; nothing is written before all picks are checked. */
 export function* submissionPieces(
   runs: readonly RunPicks[],
-  withScore: boolean,
+  { score: withScore = false, firstId = 0 }: FormatSubmissionOptions,
 ): Generator<string | undefined, void, undefined> {
   let count = 0;
   for (const _ of checkedPicks(runs, withScore)) if (++count % ROWS === 0) yield undefined;
   const fields = ['id', ...required, ...(withScore ? ['score'] : [])];
   let text = csvLine(fields);
-  let id = 0;
+  let id = firstId;
   for (const { run, pick } of checkedPicks(runs, withScore)) {
     const { object, position, score } = pick;
     const cells = [id++, run, object, position.x, position.y, position.z];

@@ -923,6 +923,7 @@ const functions: readonly Subject[] = [
     { weights: { ribosome: 1 }, beta: 4, matchFraction: 0.5 },
   ]),
   fn('scorePicks', 'runs rules', core.scorePicks, () => [scoredRuns(), rules()]),
+  fn('runningScore', 'rules', core.runningScore, () => [rules()]),
   fn('scoreTables', 'tables rules', core.scoreTables, () => [
     { truth: [{ run: 'TS_1', pick: picks()[0] }], submission: [{ run: 'TS_1', pick: picks()[1] }] },
     rules(),
@@ -961,6 +962,10 @@ const functions: readonly Subject[] = [
       max: 5,
       ...wait(),
     },
+  ]),
+  fn('gatherProject', 'project options', core.gatherProject, async () => [
+    await project(),
+    { runs: ['TS_1'], userId: 'me', sessionId: '1', from: 'candidates', thresholds: 0.5, ...wait() },
   ]),
   fn('shardOf', 'names shard', core.shardOf, () => [['TS_2', 'TS_1'], { index: 1, count: 2 }]),
   fn('detectRun', 'project run options', core.detectRun, async () => [
@@ -1092,6 +1097,10 @@ const functions: readonly Subject[] = [
   fn('requireOneVoxelSize', 'sizes options', formats.requireOneVoxelSize, () => [
     { TS_1: [10, 10, 10] },
     { remedy: 'write a file for each run' },
+  ]),
+  fn('encodeRuns', 'runs options', formats.encodeRuns, () => [
+    runs(),
+    { formatOf: () => formats.csvFormat(), ...wait() },
   ]),
   fn('describeLosses', 'runs options', formats.describeLosses, () => [
     runs(),

@@ -1,0 +1,169 @@
+import type { Project } from '../copick/project.ts';
+import type { Provenance } from '../copick/provenance.ts';
+import { parseUri } from '../copick/uri.ts';
+import { isFields } from '../core/arguments.ts';
+import { isCryoetPicksError } from '../core/errors.ts';
+import type { GatheredProject, UngatheredRun } from '../detect/gather-project.ts';
+import type { DetectInput } from './command.ts';
+
+/** The command that searches some runs as the others were. */
+export interface DetectCommand {
+  readonly line: string;
+  /** What the command line cannot say, or does not know. */
+  readonly notes: readonly string[];
+}
+
+/** Which project and runs a command is for, and whose picks. */
+export interface DetectCommandInput extends Pick<DetectInput, 'config' | 'run' | 'overlay' | 'userId' | 'sessionId'> {
+  /** The runs to search. */
+  readonly left: readonly UngatheredRun[];
+}
+
+/** More runs are not named: `--resume` skips those that are done. */
+const MAX_NAMED = 50;
+
+/**
+ * The command that searches runs of a project as those were that are done, by the records of their picks.
+ */
+export async function detectCommand(
+  project: Project,
+  gathered: GatheredProject,
+  { config, run, overlay, userId, sessionId, left }: DetectCommandInput,
+): Promise<DetectCommand> {
+  const names = left.length <= MAX_NAMED ? left.map((one) => one.run) : (run ?? []);
+  const records = gathered.objects.flatMap((object): [string, PicksRecord][] => {
+    const record = gathered.records[object];
+    return record === undefined ? [] : [[object, record as PicksRecord]];
+  });
+  const notes: string[] = [];
+  const words = [
+    ...['cryoet-picks', 'detect', config],
+    ...(names.length === 0 ? [] : ['--run', ...names]),
+    ...(overlay === undefined ? [] : ['--overlay', overlay]),
+    ...(userId === undefined ? [] : ['--user-id', userId]),
+    ...(sessionId === undefined ? [] : ['--session-id', sessionId]),
+    ...(await searchWords(project, gathered, records, notes)),
+    ...pickingWords(records, notes),
+    '--resume',
+  ];
+  return { line: words.map(quoted).join(' '), notes };
+}
+
+/** What a record of picks says, as far as options of `detect` do. */
+interface PicksRecord extends Provenance {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly model: {
+    readonly name?: string;
+    readonly sha256?: string | null;
+    readonly card?: { classes?: readonly (string | null)[] };
+  };
+  readonly threshold: number;
+  readonly maxFalse?: { readonly share: number };
+  readonly overlap: unknown;
+  readonly average: string;
+  readonly mask: unknown;
+  readonly acrossObjects: boolean | number;
+  readonly max: number | null;
+  readonly settings: unknown;
+  readonly tomogram: { readonly type?: string };
+}
+
+type PicksRecords = readonly (readonly [object: string, record: PicksRecord])[];
+
+/** How the runs were searched: tomogram, model, objects. */
+async function searchWords(
+  project: Project,
+  { done }: GatheredProject,
+  records: PicksRecords,
+  notes: string[],
+): Promise<string[]> {
+  const [first] = records;
+  if (first === undefined) return [];
+  const { model, tomogram, settings, overlap, average } = first[1];
+  if (model.name !== 'default') {
+    notes.push(`${model.name}.onnx stands for the model "${model.name}"; SHA-256 ${model.sha256 ?? 'unknown'}`);
+  }
+  if (overlap !== null || average !== 'probabilities') {
+    notes.push('overlap or average of the tiles were set in a program; detect has no option for them');
+  }
+  const {
+    resampled = false,
+    inverted = false,
+    ...others
+  } = (isFields(settings) ? settings : {}) as { readonly [name: string]: unknown };
+  if (Object.keys(others).length > 0)
+    notes.push(`the tomograms were changed by a program: ${Object.keys(others).join(', ')}`);
+  const particles = new Set(project.objects.filter(({ isParticle }) => isParticle).map(({ name }) => name));
+  const usual = (model.card?.classes ?? []).filter((name) => name !== null && particles.has(name));
+  const objects = records.map(([object]) => object);
+  return [
+    ...(tomogram.type === undefined ? [] : ['--tomogram', await tomogramWord(project, done[0]!, first[1])]),
+    ...(model.name === 'default' ? [] : ['--model', `${model.name}.onnx`]),
+    ...(usual.length === objects.length ? [] : ['--object', ...objects]),
+    ...(resampled === true ? ['--resample'] : []),
+    ...(inverted === true ? ['--invert'] : []),
+  ];
+}
+
+/** `denoised@10`: the record has the type, the candidates have the folder too. */
+async function tomogramWord(
+  project: Project,
+  name: string | undefined,
+  { userId, sessionId, tomogram }: PicksRecord,
+): Promise<string> {
+  try {
+    const { provenance } = await (await project.run(name ?? '')).readCandidates({ userId, sessionId });
+    const { type, voxelSpacing } = parseUri('tomogram', String(provenance.tomogramUri));
+    if (type === tomogram.type && voxelSpacing !== undefined) return `${type}@${Number(voxelSpacing)}`;
+  } catch (error) {
+    if (!isCryoetPicksError(error)) throw error;
+  }
+  return tomogram.type!;
+}
+
+/** What became of candidates: thresholds, masks, numbers. */
+function pickingWords(records: PicksRecords, notes: string[]): string[] {
+  const [first] = records;
+  if (first === undefined) return [];
+  const { mask, acrossObjects } = first[1];
+  const fixed = records.filter(([, { maxFalse }]) => maxFalse === undefined);
+  const shares = new Set(records.flatMap(([, { maxFalse }]) => (maxFalse === undefined ? [] : [maxFalse.share])));
+  const numbers = new Set(records.map(([, { max }]) => max));
+  if (shares.size > 1 || numbers.size > 1) notes.push('limits differ from object to object, as a program set them');
+  const [share, max] = [[...shares][0], [...numbers][0]];
+  return [
+    ...(fixed.length === 0 ? [] : ['--threshold', ...fixed.map(([object, { threshold }]) => `${object}=${threshold}`)]),
+    ...(share === undefined ? [] : ['--max-false', String(share)]),
+    ...(max === undefined || max === null ? [] : ['--max', String(max)]),
+    ...(acrossObjects === true ? ['--across-objects'] : []),
+    ...(typeof acrossObjects === 'number' ? ['--across-distance', String(acrossObjects)] : []),
+    ...maskWords(mask, notes),
+  ];
+}
+
+const maskFlags: Readonly<{ [name: string]: string }> = {
+  inside: '--inside',
+  outside: '--outside',
+  faceMargin: '--face-margin',
+  maskMargin: '--mask-margin',
+};
+
+function maskWords(mask: unknown, notes: string[]): string[] {
+  const settings = Object.entries(isFields(mask) ? mask : {});
+  const unknown = settings.filter(([name]) => !(name in maskFlags) && !/^(?:in|out)sideSha256$/.test(name));
+  if (unknown.length > 0) notes.push(`picks lie in a mask of a program: ${unknown.map(([name]) => name).join(', ')}`);
+  for (const [name, value] of settings) {
+    if (name.endsWith('Sha256') && !unknown.some(([one]) => one === name)) {
+      notes.push(
+        `of the file of --${name.replace('Sha256', '')} only the name is recorded; its labels have SHA-256 ${value}`,
+      );
+    }
+  }
+  return settings.flatMap(([name, value]) => (name in maskFlags ? [maskFlags[name]!, String(value)] : []));
+}
+
+/** A word as a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

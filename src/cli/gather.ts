@@ -1,0 +1,330 @@
+import { resolve } from 'node:path';
+import type { Project } from '../copick/project.ts';
+import type { Run } from '../copick/run.ts';
+import { isCryoetPicksError } from '../core/errors.ts';
+import { type GatheredProject, type GatheredRun, gatherProject, type UngatheredRun } from '../detect/gather-project.ts';
+import { formatRequirements, type PicksFormatName, picksFormatOfPath } from '../formats/by-name.ts';
+import { submissionFormat } from '../formats/csv.ts';
+import { numbered } from '../formats/file-context.ts';
+import { encodeRuns } from '../formats/run-by-run.ts';
+import { type RunningReport, runningScore } from '../metric/score.ts';
+import type { ParticlePick } from '../picks/pick.ts';
+import { chosenRuns } from './choose.ts';
+import type { CommonFlags, Outcome, TomogramName } from './command.ts';
+import { formatFor, picksKind, planFiles } from './convert-write.ts';
+import { type DetectCommand, detectCommand } from './detect-command.ts';
+import { isFolder, type Output, openCopick, openOutput, requireApart } from './files.ts';
+import { neededGrid, type RunGrid } from './run-grids.ts';
+import { rulesOfObjects, scoreLines } from './score.ts';
+import { counted, sumOf, type Terminal, UsageError } from './terminal.ts';
+
+/** The arguments of `gather`. */
+export interface GatherInput extends CommonFlags {
+  readonly config: string;
+  readonly run?: readonly string[] | undefined;
+  readonly userId?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly overlay?: string | undefined;
+  readonly allowMissing?: true | undefined;
+  /** Take the picks files as they are. */
+  readonly fromPicks?: true | undefined;
+  readonly threshold?: Readonly<Record<string, number>> | undefined;
+  readonly submission?: string | undefined;
+  readonly out?: string | undefined;
+  readonly to?: PicksFormatName | undefined;
+  readonly tomogram?: TomogramName | undefined;
+  readonly voxelSize?: number | undefined;
+  readonly truthUserId?: string | undefined;
+  readonly truthSessionId?: string | undefined;
+  readonly overwrite?: true | undefined;
+}
+
+/** What `gather --json` prints. */
+interface GatherDocument {
+  readonly userId: string;
+  readonly sessionId: string;
+  /** Numbers of runs. */
+  readonly expected: number;
+  readonly done: number;
+  readonly failed: readonly UngatheredRun[];
+  readonly missing: readonly UngatheredRun[];
+  /** The command that searches the runs that failed or are missing. */
+  readonly command?: string | undefined;
+  /** Minimum scores of picks that were made from candidates. */
+  readonly thresholds?: Readonly<Record<string, number>> | undefined;
+  /** How many runs have picks of their files, although candidates were asked for, by the reason. */
+  readonly fromFiles: Readonly<Record<string, number>>;
+  /** By object; absent if nothing was gathered. */
+  readonly picks?: Readonly<Record<string, number>> | undefined;
+  readonly submission?: string | undefined;
+  readonly out?: string | undefined;
+  /** Of the runs that have a truth, and how many they are. */
+  readonly score?: (RunningReport & { readonly runs: number }) | undefined;
+}
+
+/** Collects what many processes have found in a project: says what is missing, writes one submission, and scores it. */
+export async function gather(terminal: Terminal, input: GatherInput): Promise<Outcome> {
+  const { signal } = terminal;
+  const { userId = 'cryoet-picks', sessionId = '0' } = input;
+  const project = await openCopick(terminal, input.config, { overlay: input.overlay });
+  const outputs = await openOutputs(terminal, input);
+  const runs = await chosenRuns(project, { names: input.run, signal });
+  const gathered = await gatherProject(project, {
+    ...{ userId, sessionId, signal },
+    runs: runs.map(({ name }) => name),
+    from: input.fromPicks ? 'picks' : 'candidates',
+    thresholds: input.threshold,
+    onWarning: ({ run, message }) => terminal.warn(`cryoet-picks: run "${run}": ${message}`),
+  });
+  const { expected, done, failed, missing, thresholds } = gathered;
+  terminal.print(stateLine(gathered));
+  const left = [...failed, ...missing];
+  const command = left.length === 0 ? undefined : await detectCommand(project, gathered, { ...input, left });
+  tellLeft(terminal, gathered, command);
+  const document: GatherDocument = { userId, sessionId, expected, done: done.length, failed, missing, fromFiles: {} };
+  const state = { ...document, ...(command && { command: command.line }) };
+  if (left.length > 0 && !input.allowMissing) {
+    const wrote = outputs.submission || outputs.out ? 'nothing was written: ' : '';
+    terminal.warn(
+      `cryoet-picks: ${wrote}${counted(left.length, 'run')} of ${expected} not done; --allow-missing gathers the others`,
+    );
+    return { json: state, failed: true };
+  }
+  const result = await collect(terminal, {
+    ...{ project, gathered, outputs, input },
+    runs: new Map(runs.map((run) => [run.name, run])),
+  });
+  return { json: { ...state, ...(thresholds && { thresholds }), ...result } };
+}
+
+interface Outputs {
+  readonly submission?: Output | undefined;
+  /** The file of `--out`, unless it is a folder. */
+  readonly out?: Output | undefined;
+  readonly folder?: string | undefined;
+  readonly to?: PicksFormatName | undefined;
+}
+
+/** Checks what shall be written, before any work. */
+async function openOutputs(terminal: Terminal, input: GatherInput): Promise<Outputs> {
+  const { submission, out, overwrite } = input;
+  await requireApart({ 'the project file': input.config, '--submission': submission, '--out': out });
+  const kind = picksKind('submission');
+  const csv = submission === undefined ? undefined : await openOutput(terminal, submission, { kind, overwrite });
+  if (out === undefined) {
+    if (input.to !== undefined) throw new UsageError('--to is the format of --out; give a file or a folder');
+    return { submission: csv };
+  }
+  let to: PicksFormatName;
+  try {
+    to = input.to ?? picksFormatOfPath(out);
+  } catch (error) {
+    if (isCryoetPicksError(error, 'invalid-option'))
+      throw new UsageError(`--out: ${error.message.replace(/name the format$/, 'give --to')}`);
+    throw error;
+  }
+  if (to === 'relion4' && input.voxelSize === undefined) {
+    throw new UsageError('RELION 4 counts in pixels of the tilt series; give their size in Å by --voxel-size');
+  }
+  if (/[/\\]$/.test(out) || (await isFolder(out))) return { submission: csv, folder: out, to };
+  if (formatRequirements[to].rowsOfRuns) {
+    return { submission: csv, to, out: await openOutput(terminal, out, { kind: picksKind(to), overwrite }) };
+  }
+  throw new UsageError(
+    `a file of ${to} cannot be written run by run; write a file per run to a folder, --out ${out.replace(/\.[^./\\]+$/, '')}/`,
+  );
+}
+
+function stateLine({ expected, done, failed, missing }: GatheredProject): string {
+  return `${counted(expected, 'run')}: ${done.length} done, ${failed.length} failed, ${missing.length} missing`;
+}
+
+/** How many runs are told one by one. */
+const MAX_TOLD = 20;
+
+function tellLeft(terminal: Terminal, { failed, missing }: GatheredProject, command: DetectCommand | undefined): void {
+  const lines = [
+    ...failed.map(({ run, reason }) => `run "${run}" failed: ${reason}`),
+    ...missing.map(({ run, reason }) => `run "${run}" is missing: ${reason}`),
+  ];
+  for (const line of lines.slice(0, MAX_TOLD)) terminal.warn(`cryoet-picks: ${line}`);
+  if (lines.length > MAX_TOLD) terminal.warn(`cryoet-picks: and ${counted(lines.length - MAX_TOLD, 'run')} more`);
+  if (command === undefined) return;
+  terminal.print('', 'to search them:', `  ${command.line}`, ...command.notes.map((note) => `  (${note})`), '');
+}
+
+interface Collecting {
+  readonly project: Project;
+  readonly runs: ReadonlyMap<string, Run>;
+  readonly gathered: GatheredProject;
+  readonly outputs: Outputs;
+  readonly input: GatherInput;
+}
+
+/** Writes and scores the picks, a few runs in memory at a time. */
+async function collect(
+  terminal: Terminal,
+  { project, runs, gathered, outputs, input }: Collecting,
+): Promise<Pick<GatherDocument, 'fromFiles' | 'picks' | 'submission' | 'out' | 'score'>> {
+  const { signal } = terminal;
+  const fromFiles: Record<string, number> = {};
+  const picks: Record<string, number> = Object.fromEntries(gathered.objects.map((object) => [object, 0]));
+  const scoring = scoringOf(project, { ...input, runs, signal });
+  // What is counted and scored is what goes into the first file.
+  async function* counting(): AsyncGenerator<GatheredRun> {
+    const bar = terminal.startBar('gathering');
+    let done = 0;
+    try {
+      for await (const one of gathered.picks({ signal })) {
+        for (const { object } of one.picks) picks[object] = picks[object]! + 1;
+        if (one.reason !== undefined) fromFiles[one.reason] = (fromFiles[one.reason] ?? 0) + 1;
+        await scoring?.add(one.run, one.picks);
+        bar.update({ stage: 'runs', done: ++done, total: gathered.done.length });
+        yield one;
+      }
+    } finally {
+      bar.stop();
+    }
+  }
+  let first: AsyncGenerator<GatheredRun> | undefined = counting();
+  const next = () => {
+    const stream = first ?? gathered.picks({ signal });
+    first = undefined;
+    return stream;
+  };
+  const { submission, out, folder, to } = outputs;
+  if (submission !== undefined) {
+    await submission.write(encodeRuns(next(), { formatOf: (_, rows) => submissionFormat({ firstId: rows }), signal }));
+  }
+  const writing = to && { project, runs, gathered, input, to, signal };
+  if (writing && out) await out.write(oneFile(next(), writing));
+  if (writing && folder !== undefined) await writeFolder(terminal, next(), { ...writing, folder });
+  if (first !== undefined) for await (const _ of next());
+  for (const line of [...sourceLines(gathered, { fromFiles, fromPicks: input.fromPicks }), ...(scoring?.lines() ?? [])])
+    terminal.print(line);
+  const where = (path: string | undefined) => (path === undefined || path === '-' ? path : resolve(path));
+  const files = { submission: where(submission?.path), out: where(out?.path ?? folder) };
+  terminal.print(`${counted(sumOf(picks), 'pick')} of ${counted(gathered.done.length, 'run')}`);
+  for (const [what, path] of Object.entries(files)) if (path !== undefined) terminal.print(`${what.padEnd(12)}${path}`);
+  return {
+    ...{ fromFiles, picks },
+    ...(files.submission && { submission: files.submission }),
+    ...(files.out && { out: files.out }),
+    ...(scoring && scoring.runs() > 0 && { score: { ...scoring.report(), runs: scoring.runs() } }),
+  };
+}
+
+interface Writing extends Omit<Collecting, 'outputs'> {
+  readonly to: PicksFormatName;
+  readonly signal: AbortSignal;
+}
+
+/** What all files of a format share: the numbers of runs and objects. */
+function numbersOf({ project, gathered, input }: Writing) {
+  const order = project.objects.map(({ name }) => name).filter((name) => gathered.objects.includes(name));
+  return { voxelSize: input.voxelSize, objects: numbered(new Set(order)), runs: numbered(new Set(gathered.done)) };
+}
+
+/** The voxels of a run, if the format needs them. */
+async function gridsOf(run: string, { runs, input, to, signal }: Writing): Promise<ReadonlyMap<string, RunGrid>> {
+  const { voxelSize, tomogram } = input;
+  const grid = await neededGrid(runs.get(run)!, { to, voxelSize, tomogram, signal });
+  return new Map(grid === undefined ? [] : [[run, grid]]);
+}
+
+function oneFile(runs: AsyncIterable<GatheredRun>, writing: Writing): AsyncIterable<Uint8Array> {
+  const { to, signal } = writing;
+  const options = numbersOf(writing);
+  const formatOf = async (run: string, rows: number) =>
+    formatFor([{ run }], { to, options: { ...options, firstId: rows }, grids: await gridsOf(run, writing) });
+  return encodeRuns(runs, { formatOf, signal });
+}
+
+async function writeFolder(
+  terminal: Terminal,
+  runs: AsyncIterable<GatheredRun>,
+  writing: Writing & { readonly folder: string },
+): Promise<void> {
+  const { to, folder, input, signal } = writing;
+  const options = numbersOf(writing);
+  const kind = picksKind(to);
+  for await (const one of runs) {
+    const plan = { runs: [one], to, output: folder, isFolder: true, options, grids: await gridsOf(one.run, writing) };
+    for (const { path, format } of planFiles(plan)) {
+      const output = await openOutput(terminal, path, { kind, overwrite: input.overwrite });
+      await output.write(await format(signal));
+    }
+  }
+}
+
+/** Where picks come from. */
+function sourceLines(
+  { done, thresholds = {} }: GatheredProject,
+  { fromFiles, fromPicks = false }: Pick<GatherDocument, 'fromFiles'> & { readonly fromPicks?: boolean | undefined },
+): string[] {
+  if (fromPicks) return ['picks as they are in the files'];
+  const fromCandidates = done.length - sumOf(fromFiles);
+  const scores = Object.entries(thresholds).map(([object, threshold]) => `${object} ${threshold}`);
+  return [
+    ...(fromCandidates === 0
+      ? []
+      : [`picks from the candidates of ${counted(fromCandidates, 'run')}, of at least: ${scores.join(', ')}`]),
+    ...Object.entries(fromFiles).map(([reason, runs]) => `picks of the files of ${counted(runs, 'run')}: ${reason}`),
+  ];
+}
+
+interface Scoring {
+  add(run: string, picks: readonly ParticlePick[]): Promise<void>;
+  runs(): number;
+  report(): RunningReport;
+  lines(): string[];
+}
+
+interface ScoringInput extends Pick<GatherInput, 'truthUserId' | 'truthSessionId' | 'userId'> {
+  readonly runs: ReadonlyMap<string, Run>;
+  readonly signal: AbortSignal;
+}
+
+/** Scores runs that have a truth; undefined if the truth would be the picks themselves. */
+function scoringOf(
+  project: Project,
+  { runs, truthUserId = 'curation', truthSessionId, userId = 'cryoet-picks', signal }: ScoringInput,
+): Scoring | undefined {
+  if (truthUserId === userId) return undefined;
+  const rules = rulesOfObjects(project.objects, new Set());
+  const running = runningScore(rules);
+  const isScored = ({ object }: ParticlePick) => Object.hasOwn(rules.objects, object);
+  let session = truthSessionId;
+  let count = 0;
+  return {
+    async add(name, picks) {
+      const sets = await runs.get(name)!.pickSets({ userId: truthUserId, sessionId: truthSessionId, signal });
+      if (sets.length === 0) return;
+      const sessions = new Set([
+        ...(session === undefined ? [] : [session]),
+        ...sets.map(({ sessionId }) => sessionId),
+      ]);
+      if (sessions.size > 1 && truthSessionId === undefined) {
+        throw new UsageError(
+          `the truth of user "${truthUserId}" has the sessions ${[...sessions].join(', ')}; choose one by --truth-session-id`,
+        );
+      }
+      session ??= sets[0]!.sessionId;
+      const truth: ParticlePick[] = [];
+      for (const set of sets) for (const pick of (await set.read({ signal })).picks) truth.push(pick);
+      running.add({ run: name, truth: truth.filter(isScored), picks: picks.filter(isScored) });
+      count++;
+    },
+    runs: () => count,
+    report: () => running.report(),
+    lines: () =>
+      count === 0
+        ? []
+        : [
+            '',
+            ...scoreLines(running.report(), rules),
+            `of ${counted(count, 'run')} with a truth of user "${truthUserId}"`,
+            '',
+          ],
+  };
+}

@@ -1,0 +1,398 @@
+import type { StoredCandidates } from '../copick/candidates-file.ts';
+import { sanitizeName } from '../copick/layout.ts';
+import { withoutUntrustedRotations } from '../copick/picks-file.ts';
+import type { Project } from '../copick/project.ts';
+import { differences, type Provenance } from '../copick/provenance.ts';
+import type { Run } from '../copick/run.ts';
+import { listNames, unreadRuns, type WaitOptions } from '../copick/tree.ts';
+import {
+  callback,
+  finiteScore,
+  isFields,
+  numberPerObject,
+  optional,
+  ownNumber,
+  type PerObject,
+  perObject,
+  project as projectRule,
+  quotedNames,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+} from '../core/arguments.ts';
+import { mapOrdered, type Warning } from '../core/concurrency.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { type PicksFromCandidatesOptions, picksFromCandidates, requireKnown } from '../picks/candidates.ts';
+import type { ParticlePick, RunPicks } from '../picks/pick.ts';
+import { byObject, chosenRuns, type ProjectRunsOptions, runsRules } from './project-runs.ts';
+
+/** Options of {@link gatherProject}. */
+export interface GatherProjectOptions extends Pick<ProjectRunsOptions, 'runs' | 'userId' | 'sessionId' | 'signal'> {
+  /**
+   * What picks are made from: the candidates that a detection has kept, or the picks files as they are. @defaultValue 'candidates'
+   */
+  readonly from?: 'candidates' | 'picks' | undefined;
+  /** Minimum scores of picks that are made from candidates. @defaultValue those of the detection, whatever `maxFalse` has chosen */
+  readonly thresholds?: PerObject | undefined;
+  /** Called for what looks wrong while picks are made. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
+}
+
+const gatherRules: RulesFor<GatherProjectOptions> = {
+  runs: runsRules.runs,
+  userId: runsRules.userId,
+  sessionId: runsRules.sessionId,
+  signal: runsRules.signal,
+  from: {
+    expected: "'candidates' or 'picks'",
+    isValid: (value) => value === undefined || value === 'candidates' || value === 'picks',
+  },
+  thresholds: /* @__PURE__ */ optional(perObject),
+  onWarning: /* @__PURE__ */ optional(callback),
+};
+
+/** A run that has no result, and why. */
+export interface UngatheredRun {
+  readonly run: string;
+  readonly reason: string;
+}
+
+/** The picks of a run that was gathered, in the order of the objects. */
+export interface GatheredRun extends RunPicks {
+  readonly from: 'candidates' | 'picks';
+  /** Why they are those of the files, although candidates were asked for. */
+  readonly reason?: string | undefined;
+}
+
+/** What a project has of a user and session; see {@link gatherProject}. */
+export interface GatheredProject {
+  /** How many runs were looked at. */
+  readonly expected: number;
+  /** Names of the runs with picks of every object. */
+  readonly done: readonly string[];
+  /** Runs whose picks cannot be read. */
+  readonly failed: readonly UngatheredRun[];
+  /** Runs that were not searched, or not to the end. */
+  readonly missing: readonly UngatheredRun[];
+  /** Names of the objects that were looked for, sorted. */
+  readonly objects: readonly string[];
+  /** The minimum scores of picks that are made from candidates, by object; absent if picks are those of the files. */
+  readonly thresholds?: Readonly<Record<string, number>> | undefined;
+  /** What made the picks of each object, without what differs from tomogram to tomogram; of picks without a record, nothing. */
+  readonly records: Readonly<Record<string, Provenance>>;
+  /**
+   * The picks of the runs that are done, in the order of the runs. A few runs are in memory at a time; each call reads them again.
+   *
+   * @throws {@link CryoetPicksError} `conflict` if picks were replaced by others since; `corrupt-data`, `invalid-picks` or `unavailable`
+   *   for a file that cannot be read; `invalid-option` for a threshold below the candidates. The abort reason of `signal`.
+   */
+  picks(options?: WaitOptions): AsyncGenerator<GatheredRun, void, undefined>;
+}
+
+/**
+ * Collects what any number of processes have found in a project, for one user and session: which runs are done, and their picks.
+ *
+ * Picks are made again from the candidates that `detectProject` has kept, at the thresholds of the detection, so that a submission may
+ * have other thresholds than the picks files; they are those of the files where there are no candidates, or a mask was used, which is
+ * not kept. Between two calls on an unchanged project nothing differs. Memory grows with the names of the runs alone.
+ *
+ * @throws {@link CryoetPicksError} `conflict` for runs whose model, thresholds or options differ from those of most runs, naming
+ *   them and the differences; `not-found` if a named run is absent; what the list of runs of one of the roots fails with.
+ *
+ * @example
+ * ```ts
+ * const gathered = await gatherProject(project, { userId: 'cryoet-picks', sessionId: '0' });
+ * console.log(gathered.done.length, 'of', gathered.expected, 'done');
+ * for await (const { run, picks } of gathered.picks()) console.log(run, picks.length);
+ * ```
+ */
+export async function gatherProject(project: Project, options: GatherProjectOptions = {}): Promise<GatheredProject> {
+  const call = 'gatherProject';
+  requireArgument(call, 'project', project, projectRule);
+  const { thresholds: given = {} } = requireOptions(call, options, gatherRules);
+  numberPerObject('thresholds', given, finiteScore, call);
+  const author = { userId: options.userId ?? 'cryoet-picks', sessionId: options.sessionId ?? '0' };
+  // Throws for names that no file has.
+  for (const name of Object.values(author)) sanitizeName(name);
+  const runs = await chosenRuns(project, options);
+  const ways = new Ways();
+  const failed = new Map<string, string>();
+  const look = (run: Run, signal: AbortSignal) => recordsOfRun(run, { ...author, signal });
+  for await (const found of lookedAt(runs, look, options.signal)) {
+    if ('error' in found) failed.set(found.run, found.error);
+    else ways.add(found.run, found.records);
+  }
+  const unread = unreadRuns(project.problems);
+  // Without its list of runs, a root may have more of them.
+  if (unread.has(undefined)) throw unread.get(undefined);
+  for (const { name } of runs) if (!failed.has(name) && unread.has(name)) failed.set(name, messageOf(unread.get(name)));
+
+  const { objects, records } = ways.usual();
+  const done: Run[] = [];
+  const missing: UngatheredRun[] = [];
+  const others: UngatheredRun[] = [];
+  for (const run of runs) {
+    if (failed.has(run.name)) continue;
+    const { lacks, differs } = ways.compare(run.name);
+    if (differs.length > 0) others.push({ run: run.name, reason: differs.join(', ') });
+    else if (lacks.length > 0) missing.push({ run: run.name, reason: reasonOf(lacks, objects) });
+    else done.push(run);
+  }
+  if (others.length > 0) throw refusalOf(others, done.length);
+  const reading = { ...options, ...author, objects, records };
+  const thresholds = options.from === 'picks' ? undefined : await thresholdsOf(done, reading);
+  return {
+    expected: runs.length,
+    done: done.map(({ name }) => name),
+    failed: [...failed].map(([run, reason]) => ({ run, reason })),
+    missing,
+    objects,
+    ...(thresholds && { thresholds }),
+    records: Object.fromEntries(objects.flatMap((object) => (records[object] ? [[object, records[object]]] : []))),
+    picks({ signal = options.signal } = {}) {
+      const read = (run: Run, stop: AbortSignal) => gatherRun(run, { ...reading, given, thresholds, signal: stop });
+      return mapOrdered(done, read, { concurrency: 4, signal });
+    },
+  };
+}
+
+/** What made the picks of each object of a run; undefined of picks without a record. */
+type Records = Readonly<Record<string, Provenance | undefined>>;
+
+type Looked = { readonly run: string } & ({ readonly records: Records } | { readonly error: string });
+
+/** Looks at runs; a run that cannot be read has an error, and the others are looked at. */
+function lookedAt(
+  runs: readonly Run[],
+  look: (run: Run, signal: AbortSignal) => Promise<Records>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Looked, void, undefined> {
+  return mapOrdered(
+    runs,
+    async (run, stop): Promise<Looked> => {
+      try {
+        return { run: run.name, records: await look(run, stop) };
+      } catch (error) {
+        stop.throwIfAborted();
+        return { run: run.name, error: messageOf(error) };
+      }
+    },
+    { concurrency: 8, signal },
+  );
+}
+
+interface Author {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly signal: AbortSignal;
+}
+
+/** What made the picks of each object of a run, without what is of its tomogram alone. */
+async function recordsOfRun(run: Run, { userId, sessionId, signal }: Author): Promise<Records> {
+  const records: Record<string, Provenance | undefined> = {};
+  for (const set of await run.pickSets({ userId, sessionId, signal })) {
+    const origin = await set.origin({ signal });
+    if (origin !== undefined) records[set.object] = origin.provenance && comparable(origin.provenance);
+  }
+  return records;
+}
+
+/** A record with the type of the tomogram only: grid and voxels may differ from run to run. */
+function comparable({ tomogram, ...record }: Provenance): Provenance {
+  return { ...record, tomogram: isFields(tomogram) ? { type: (tomogram as { readonly type?: unknown }).type } : null };
+}
+
+/** The ways in which the picks of runs were made; there are few of them, whatever the number of runs. */
+class Ways {
+  readonly #ways = new Map<string, { readonly records: Records; runs: number }>();
+  readonly #byRun = new Map<string, Records>();
+  #usual: Records | undefined;
+
+  add(run: string, records: Records): void {
+    const objects = Object.keys(records).sort();
+    const key = JSON.stringify(objects.map((object) => [object, records[object] ?? null]));
+    const way = this.#ways.get(key) ?? { records, runs: 0 };
+    way.runs++;
+    this.#ways.set(key, way);
+    this.#byRun.set(run, way.records);
+  }
+
+  /** The way of most runs; of equally many, that with the most objects, then that of the first run. */
+  usual(): { readonly objects: readonly string[]; readonly records: Records } {
+    const size = ({ records }: { readonly records: Records }) => Object.keys(records).length;
+    const [first] = [...this.#ways.values()]
+      .filter((way) => size(way) > 0)
+      .sort((a, b) => b.runs - a.runs || size(b) - size(a));
+    this.#usual = first?.records ?? {};
+    return { objects: Object.keys(this.#usual).sort(), records: this.#usual };
+  }
+
+  /** The objects that a run has no picks of, and where its picks were made otherwise than the usual ones. */
+  compare(run: string): { readonly lacks: readonly string[]; readonly differs: readonly string[] } {
+    const [own, usual] = [this.#byRun.get(run)!, this.#usual!];
+    const objects = Object.keys(usual);
+    if (objects.length === 0) return { lacks: ['any object'], differs: [] };
+    const differs = Object.keys(own).flatMap((object) => differencesOf(object, own, usual));
+    return { lacks: objects.filter((object) => !Object.hasOwn(own, object)), differs };
+  }
+}
+
+function differencesOf(object: string, own: Records, usual: Records): string[] {
+  if (!Object.hasOwn(usual, object)) return [`has picks of "${object}"`];
+  const [a, b] = [own[object], usual[object]];
+  if (a === undefined || b === undefined) {
+    if (a === b) return [];
+    const why = 'were not written by a detection of this program, or were changed since';
+    return [a === undefined ? `picks of "${object}" ${why}` : `picks of "${object}" were written by a detection`];
+  }
+  return differences(a, b).map((difference) => `${object}: ${difference}`);
+}
+
+function reasonOf(lacks: readonly string[], objects: readonly string[]): string {
+  if (lacks.length >= objects.length) return 'no picks';
+  return `no picks of ${quotedNames(lacks)}: the detection did not end`;
+}
+
+/** How many runs are told with their differences. */
+const MAX_TOLD = 3;
+
+function refusalOf(others: readonly UngatheredRun[], usual: number): CryoetPicksError {
+  const told = others.slice(0, MAX_TOLD).map(({ run, reason }) => `"${run}" (${reason})`);
+  const more = others.slice(MAX_TOLD).map(({ run }) => run);
+  const rest = more.length === 0 ? '' : `; and ${listNames(more)}`;
+  return new CryoetPicksError(
+    'conflict',
+    `the picks of ${others.length === 1 ? '1 run' : `${others.length} runs`} were made otherwise than those of ${usual} others: ` +
+      `${told.join(', ')}${rest}; detect these runs again with overwrite, or leave them out of the option runs`,
+    { option: 'runs', available: others.map(({ run }) => run) },
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+interface Reading extends Pick<GatherProjectOptions, 'from' | 'thresholds' | 'onWarning'>, Omit<Author, 'signal'> {
+  readonly objects: readonly string[];
+  readonly records: Records;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The thresholds that are given, for other objects those of the first candidates; undefined if there are none. */
+async function thresholdsOf(
+  runs: readonly Run[],
+  { thresholds: given = {}, ...reading }: Reading,
+): Promise<Readonly<Record<string, number>> | undefined> {
+  const { objects } = reading;
+  for (const run of runs) {
+    const found = await candidatesOf(run, reading);
+    if ('reason' in found) continue;
+    requireKnown(objects, { option: 'thresholds', value: given, call: 'gatherProject' });
+    const own = (object: string) => (typeof given === 'number' ? given : ownNumber(given, object));
+    const { thresholds } = found.candidates;
+    return Object.fromEntries(objects.map((object) => [object, own(object) ?? thresholds[object]!]));
+  }
+  return undefined;
+}
+
+/** Reads the picks of a run, or makes them again, if they are still those that were looked at. */
+async function gatherRun(
+  run: Run,
+  {
+    given,
+    thresholds,
+    signal,
+    ...reading
+  }: Reading &
+    Author & { readonly given: PerObject; readonly thresholds: Readonly<Record<string, number>> | undefined },
+): Promise<GatheredRun> {
+  const { userId, sessionId, objects, records, onWarning } = reading;
+  const now = await recordsOfRun(run, { userId, sessionId, signal });
+  const changed = objects.filter((object) => !(object in now) || differencesOf(object, now, records).length > 0);
+  if (changed.length > 0) {
+    const message = `the picks of ${quotedNames(changed)} in run "${run.name}" were replaced while they were gathered; gather again`;
+    throw new CryoetPicksError('conflict', message);
+  }
+  const found: FoundCandidates | undefined =
+    reading.from === 'picks' ? undefined : await candidatesOf(run, { ...reading, signal });
+  if (found !== undefined && 'candidates' in found && thresholds !== undefined) {
+    const { candidates, path } = found;
+    requireThresholds(candidates.thresholds, { run: run.name, path, given, thresholds });
+    const picks = picksFromCandidates(candidates, {
+      ...pickingOf(objects, records),
+      thresholds,
+      onWarning: onWarning && ((warning) => onWarning({ ...warning, run: run.name })),
+    });
+    return { run: run.name, picks: byObject(picks, objects), from: 'candidates' };
+  }
+  const picks: ParticlePick[] = [];
+  for (const set of await run.pickSets({ userId, sessionId, object: objects, signal })) {
+    for (const pick of withoutUntrustedRotations(await set.read({ signal }))) picks.push(pick);
+  }
+  return { run: run.name, picks: byObject(picks, objects), from: 'picks', ...(found && 'reason' in found && found) };
+}
+
+type FoundCandidates = Pick<StoredCandidates, 'candidates' | 'path'> | { readonly reason: string };
+
+/** The candidates that the picks of a run were made from, or why they cannot be used. */
+async function candidatesOf(
+  run: Run,
+  { objects, records, userId, sessionId, signal }: Reading,
+): Promise<FoundCandidates> {
+  const record = records[objects[0]!] as PickedRecord | undefined;
+  if (record === undefined) return { reason: 'nothing is recorded of how they were found' };
+  if (record.mask !== null) return { reason: 'they lie in a mask, which is not kept' };
+  const { model, overlap, average, settings, tomogram } = record;
+  const expected = { model, overlap, average, settings, tomogram };
+  try {
+    const stored = await run.readCandidates({ userId, sessionId, expected, signal });
+    const absent = objects.filter((object) => !stored.candidates.objects.includes(object));
+    return absent.length === 0 ? stored : { reason: `there are no candidates of ${quotedNames(absent)}` };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (isCryoetPicksError(error, 'not-found')) return { reason: 'there are no candidates' };
+    throw error;
+  }
+}
+
+interface Thresholds {
+  readonly run: string;
+  /** Of the candidates. */
+  readonly path: string;
+  /** Those that were asked for. */
+  readonly given: PerObject;
+  /** Those of all runs. */
+  readonly thresholds: Readonly<Record<string, number>>;
+}
+
+/** @throws {@link CryoetPicksError} `conflict` if a run was searched with another threshold than the others, and none is given. */
+function requireThresholds(own: Readonly<Record<string, number>>, { run, path, given, thresholds }: Thresholds): void {
+  const isGiven = (object: string) => typeof given === 'number' || Object.hasOwn(given, object);
+  const other = Object.keys(thresholds).find((object) => !isGiven(object) && own[object] !== thresholds[object]);
+  if (other === undefined) return;
+  throw new CryoetPicksError(
+    'conflict',
+    `run "${run}" was searched with a threshold of ${own[other]} for "${other}", others with ${thresholds[other]}: ${path}; give the ` +
+      'option thresholds, or take the picks as they are by the option from',
+    { path, option: 'thresholds' },
+  );
+}
+
+/** The fields of a record that decide which candidates become picks. */
+interface PickedRecord extends Provenance {
+  readonly mask: unknown;
+  readonly minDistance: number;
+  readonly acrossObjects: boolean | number;
+  readonly max: number | null;
+}
+
+/** How picks were made of candidates, but for the thresholds. */
+function pickingOf(objects: readonly string[], records: Records): PicksFromCandidatesOptions {
+  const recorded = objects.map((object): [string, PickedRecord] => [object, records[object] as PickedRecord]);
+  return {
+    objects: objects.map((name) => ({ name })),
+    minDistances: Object.fromEntries(recorded.map(([object, { minDistance }]) => [object, minDistance])),
+    acrossObjects: recorded[0]?.[1].acrossObjects,
+    max: Object.fromEntries(recorded.flatMap(([object, { max }]) => (max === null ? [] : [[object, max]]))),
+  };
+}

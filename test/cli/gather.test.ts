@@ -1,0 +1,160 @@
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parsePicks, picksFormat } from '../../src/entry/formats.ts';
+import { formatSubmission, parseSubmission } from '../../src/entry/index.ts';
+import { openProject } from '../../src/entry/node.ts';
+import { captureCli } from '../support/capture-cli.ts';
+import { smallProject } from '../support/simulated-project.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+let original: string;
+let folder: string;
+let config: string;
+const at = (name: string) => join(folder, name);
+const gather = (...args: readonly string[]) => captureCli(['gather', config, ...args]);
+
+beforeAll(async () => {
+  original = await tempDir();
+  await smallProject(original, { runs: 3 });
+  const { exitCode, stderr } = await captureCli([
+    ...['detect', join(original, 'copick.json'), '--tomogram', 'denoised'],
+    ...['--submission', join(original, 'detected.csv')],
+  ]);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+}, 120_000);
+beforeEach(async () => {
+  folder = await tempDir();
+  await cp(original, folder, { recursive: true });
+  config = at('copick.json');
+});
+
+/** Removes what a detection wrote for a run. */
+async function forget(run: string): Promise<void> {
+  const picks = at(`overlay/ExperimentRuns/${run}/Picks`);
+  for (const name of await readdir(picks)) if (name.includes('cryoet-picks_0')) await rm(join(picks, name));
+}
+
+/** Runs the command that gather tells. */
+async function doMissing(command: string) {
+  const words = [...command.matchAll(/'((?:[^']|'\\'')*)'|(\S+)/g)].map(([, inQuotes, bare]) => inQuotes ?? bare!);
+  expect(words[0]).toBe('cryoet-picks');
+  return captureCli([...words.slice(1), '--json']);
+}
+
+describe('gather', () => {
+  it('gather writes the submission that detect writes, and the same one again', async () => {
+    const { exitCode, stdout, stderr } = await gather('--submission', at('gathered.csv'));
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toContain('3 runs: 3 done, 0 failed, 0 missing\n');
+    expect(stdout).toMatch(/picks from the candidates of 3 runs, of at least: apo-ferritin 0\.\d+/);
+    const detected = await readFile(at('detected.csv'), 'utf8');
+    // A detection lists the objects as the model does, and gather by name.
+    const sorted = (text: string) =>
+      formatSubmission(
+        parseSubmission(text).map(({ run, picks }) => ({
+          run,
+          picks: picks.toSorted((a, b) => (a.object < b.object ? -1 : a.object > b.object ? 1 : 0)),
+        })),
+      );
+    const first = await readFile(at('gathered.csv'), 'utf8');
+    expect(first).toBe(sorted(detected));
+    expect(parseSubmission(first).length).toBe(3);
+    await gather('--submission', at('gathered.csv'));
+    expect(await readFile(at('gathered.csv'), 'utf8')).toBe(first);
+  });
+
+  it('gather prints the score of score, of the runs that have a truth', async () => {
+    const { stdout } = await gather('--submission', at('gathered.csv'), '--json');
+    const scored = await captureCli(['score', '--truth', config, '--submission', at('gathered.csv'), '--json']);
+    const { score, picks } = JSON.parse(stdout);
+    expect(score.runs).toBe(3);
+    expect(score.score).toBe(JSON.parse(scored.stdout).score);
+    expect(score.score).toBeGreaterThan(0);
+    expect(Object.values<number>(picks).reduce((sum, count) => sum + count)).toBeGreaterThan(3);
+  });
+
+  it('gather tells what is missing, writes nothing, and exits with 1; the command that it prints does the rest', async () => {
+    const whole = await gather('--submission', at('whole.csv'), '--json');
+    await forget('TS_2_3');
+    const without = await gather('--submission', at('part.csv'));
+    expect(without.exitCode).toBe(1);
+    expect(without.stdout).toContain('3 runs: 2 done, 0 failed, 1 missing\n');
+    expect(without.stderr).toContain('run "TS_2_3" is missing: no picks\n');
+    expect(without.stderr).toContain('nothing was written: 1 run of 3 not done; --allow-missing gathers the others\n');
+    expect(await readdir(folder)).not.toContain('part.csv');
+    const { exitCode, stdout } = await gather('--submission', at('part.csv'), '--allow-missing', '--json');
+    expect(exitCode).toBe(0);
+    const { command, missing, done } = JSON.parse(stdout);
+    expect({ missing, done }).toEqual({ missing: [{ run: 'TS_2_3', reason: 'no picks' }], done: 2 });
+    expect(parseSubmission(await readFile(at('part.csv'), 'utf8')).map(({ run }) => run)).toEqual(['TS_1_3', 'TS_3_3']);
+    expect(command).toContain('--run TS_2_3 --tomogram denoised@10 --threshold');
+    expect((await doMissing(command)).exitCode).toBe(0);
+    expect((await gather('--submission', at('again.csv'), '--json')).stdout.replace('again.csv', 'whole.csv')).toBe(
+      whole.stdout,
+    );
+    expect(await readFile(at('again.csv'), 'utf8')).toBe(await readFile(at('whole.csv'), 'utf8'));
+  });
+
+  it('the command that gather prints has the options of the records', async () => {
+    const options = ['--max-false', '0.4', '--threshold', 'ribosome=0.5', '--max', '9', '--across-distance', '60'];
+    const more = ['--object', 'ribosome', 'apo-ferritin', '--face-margin', '20', '--session-id', '7'];
+    const args = ['detect', config, '--run', 'TS_1_3', 'TS_3_3', '--tomogram', 'denoised', ...options, ...more];
+    expect((await captureCli(args)).exitCode).toBe(0);
+    const { stdout } = await gather('--session-id', '7', '--json');
+    const { exitCode } = await doMissing(JSON.parse(stdout).command);
+    expect(exitCode).toBe(0);
+    const after = await gather('--session-id', '7', '--json');
+    expect(JSON.parse(after.stdout)).toMatchObject({
+      ...{ done: 3, missing: [] },
+      fromFiles: { 'they lie in a mask, which is not kept': 3 },
+    });
+  });
+
+  it('gather writes RELION 5 as convert does, run by run, and a file per run into a folder', async () => {
+    const star = ['--to', 'relion5', '--tomogram', 'denoised'];
+    const files = await gather('--out', at('gathered.star'), '--from-picks', ...star);
+    expect(files.stderr).toBe('');
+    expect(files.exitCode).toBe(0);
+    const user = ['--user-id', 'cryoet-picks', '--session-id', '0'];
+    await captureCli(['convert', config, at('converted.star'), ...user, ...star]);
+    const numbers = picksFormat('relion5', {
+      ...{ shape: [24, 40, 40], voxelSize: 10.012 },
+      objects: Object.fromEntries((await openProject(config)).objects.map(({ name }, i) => [i + 1, name])),
+    });
+    const read = async (name: string) =>
+      parsePicks(await readFile(at(name), 'utf8'), { format: numbers as never, source: name }).map(({ run, picks }) => [
+        run,
+        picks.map((pick) => JSON.stringify(pick)).sort(),
+      ]);
+    expect(await read('gathered.star')).toEqual(await read('converted.star'));
+    const cmm = await gather('--out', `${at('markers')}/`, '--to', 'cmm');
+    expect(cmm.stderr).toBe('');
+    expect(await readdir(at('markers'))).toEqual(['TS_1_3.cmm', 'TS_2_3.cmm', 'TS_3_3.cmm']);
+    const refused = await gather('--out', at('gathered.cmm'));
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain('cannot be written run by run');
+  });
+
+  it('gather refuses runs whose picks were made otherwise, and names them', async () => {
+    await captureCli(['detect', config, '--from-candidates', '--run', 'TS_3_3', '--threshold', 'ribosome=0.9']);
+    const { exitCode, stderr } = await gather('--submission', at('gathered.csv'));
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /the picks of 1 run were made otherwise than those of 2 others: "TS_3_3" \(ribosome: threshold was 0\.9, is/,
+    );
+    expect(await readdir(folder)).not.toContain('gathered.csv');
+    expect((await gather('--run', 'TS_1*', 'TS_2*')).exitCode).toBe(0);
+  });
+
+  it('gather leaves a submission that is there as it was if candidates are damaged', async () => {
+    await gather('--submission', at('gathered.csv'));
+    const before = await readFile(at('gathered.csv'), 'utf8');
+    await writeFile(at('overlay/ExperimentRuns/TS_3_3/Picks/.cryoet-picks_0.candidates'), 'no gzip');
+    const { exitCode, stderr } = await gather('--submission', at('gathered.csv'));
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('.cryoet-picks_0.candidates');
+    expect(await readFile(at('gathered.csv'), 'utf8')).toBe(before);
+    expect((await readdir(folder)).filter((name) => name.includes('gathered'))).toEqual(['gathered.csv']);
+  });
+});

@@ -1,0 +1,242 @@
+import { describe, expect, it } from 'vitest';
+import {
+  boxMask,
+  type DetectProjectOptions,
+  detectProject,
+  type GatheredRun,
+  type GatherProjectOptions,
+  gatherProject,
+  memoryStore,
+  type Project,
+  pickProject,
+  type RunMask,
+  type Store,
+  type StoreKey,
+  subStore,
+  writeTomogram,
+} from '../../src/entry/index.ts';
+import { projectOf } from '../support/copick-tree.ts';
+import { identityModel } from '../support/identity-model.ts';
+import { noise, sourceOf } from '../support/volumes.ts';
+
+const shape = [10, 16, 18] as const;
+const runs = ['TS_1', 'TS_2', 'TS_3', 'TS_4'];
+const model = {
+  ...identityModel({
+    classes: ['ribosome', null, 'virus'],
+    thresholds: { ribosome: 0.8, virus: 2.6 },
+    minDistances: { ribosome: 25, virus: 40 },
+  }),
+  sha256: 'abc',
+};
+
+/** A project of four runs, and its overlay. */
+async function fourRuns() {
+  const [overlay, shared] = [memoryStore(), memoryStore()];
+  for (const [i, run] of runs.entries()) {
+    const folder = subStore(shared, `/ExperimentRuns/${run}/VoxelSpacing10.000/denoised.zarr`);
+    await writeTomogram(folder, sourceOf(noise(shape, i + 3), shape), { levels: 1, overwrite: true });
+  }
+  return { ...projectOf({ overlay, static: shared }), overlay };
+}
+
+async function detect(project: Project, options: Partial<DetectProjectOptions> = {}) {
+  const found = [];
+  for await (const result of detectProject(project, { model, ...options })) {
+    if (result.status === 'failed') throw result.error;
+    found.push({ run: result.run, picks: result.picks });
+  }
+  return found;
+}
+
+async function gathered(project: Project, options: GatherProjectOptions = {}) {
+  const result = await gatherProject(project, options);
+  const picks: GatheredRun[] = [];
+  for await (const one of result.picks()) picks.push(one);
+  return { ...result, picks };
+}
+
+const picksKey = (run: string, object: string): StoreKey =>
+  `/ExperimentRuns/${run}/Picks/cryoet-picks_0_${object}.json`;
+
+async function edit(overlay: Store, key: StoreKey, change: (text: string) => string): Promise<void> {
+  await overlay.set(key, new TextEncoder().encode(change(new TextDecoder().decode(await overlay.get(key)))));
+}
+
+describe('gatherProject', () => {
+  it.each<[string, Partial<DetectProjectOptions>]>([
+    ['as they were found', {}],
+    ['with other thresholds', { thresholds: { ribosome: 0.6 } }],
+    ['one label per place, at most three', { thresholds: 0.5, acrossObjects: true, max: { ribosome: 3 } }],
+    ['one object', { objects: [{ name: 'ribosome' }] }],
+  ])(
+    'gatherProject makes the picks of detectProject again from candidates, and reads them from files: %s',
+    async (_, options) => {
+      const { project } = await fourRuns();
+      const found = await detect(project, options);
+      const again = await gathered(project);
+      expect(again).toMatchObject({ expected: 4, done: runs, failed: [], missing: [] });
+      expect(again.picks).toEqual(found.map((one) => ({ ...one, from: 'candidates' })));
+      const files = await gathered(project, { from: 'picks' });
+      expect(files.picks).toEqual(found.map((one) => ({ ...one, from: 'picks' })));
+      expect(found.flatMap(({ picks }) => picks).length).toBeGreaterThan(5);
+    },
+  );
+
+  it('gatherProject takes the thresholds of the detection, whatever picks were made of the candidates since, or those it is given', async () => {
+    const { project } = await fourRuns();
+    const found = await detect(project);
+    for await (const _ of pickProject(project, { thresholds: { ribosome: 0.95, virus: 2.9 } }));
+    const usual = await gathered(project);
+    expect(usual.picks.map(({ picks }) => picks)).toEqual(found.map(({ picks }) => picks));
+    const own = await gathered(project, { thresholds: { ribosome: 0.95, virus: 2.9 } });
+    const files = await gathered(project, { from: 'picks' });
+    expect(own.picks.map(({ picks }) => picks)).toEqual(files.picks.map(({ picks }) => picks));
+    expect(own.picks.flatMap(({ picks }) => picks).length).toBeLessThan(found.flatMap(({ picks }) => picks).length);
+    await expect(gathered(project, { thresholds: 0.001 })).rejects.toMatchObject({ code: 'invalid-option' });
+  });
+
+  it('gatherProject refuses candidates that were searched with other thresholds, unless thresholds are given', async () => {
+    const { project } = await fourRuns();
+    await detect(project, { runs: ['TS_3'], thresholds: { ribosome: 0.6 } });
+    await detect(project, { runs: ['TS_1', 'TS_2', 'TS_4'] });
+    for await (const _ of pickProject(project, { thresholds: { ribosome: 0.7 } }));
+    const error = {
+      code: 'conflict',
+      message: expect.stringMatching(/^run "TS_3" was searched with a threshold of 0\.6/),
+    };
+    await expect(gathered(project)).rejects.toMatchObject(error);
+    const given = await gathered(project, { thresholds: { ribosome: 0.7 } });
+    expect(given.thresholds).toEqual({ ribosome: 0.7, virus: 2.6 });
+    const files = await gathered(project, { from: 'picks' });
+    expect(given.picks.map(({ picks }) => picks)).toEqual(files.picks.map(({ picks }) => picks));
+    expect(files.thresholds).toBeUndefined();
+  });
+
+  it('gatherProject takes picks from the files, and says why, of runs without candidates and of picks in a mask', async () => {
+    const { project } = await fourRuns();
+    const found = await detect(project);
+    await (await project.run('TS_2')).deleteCandidates({ userId: 'cryoet-picks', sessionId: '0' });
+    const some = await gathered(project);
+    expect(some.picks.map(({ from, reason }) => [from, reason])).toEqual([
+      ['candidates', undefined],
+      ['picks', 'there are no candidates'],
+      ['candidates', undefined],
+      ['candidates', undefined],
+    ]);
+    expect(some.picks.map(({ picks }) => picks)).toEqual(found.map(({ picks }) => picks));
+    const mask: RunMask = { of: () => boxMask({ x: [0, 90] }), settings: { x: '0-90' } };
+    const inside = await detect(project, { mask, overwrite: true });
+    const masked = await gathered(project);
+    expect(masked.picks.map(({ picks }) => picks)).toEqual(inside.map(({ picks }) => picks));
+    expect(new Set(masked.picks.map(({ reason }) => reason))).toEqual(
+      new Set(['they lie in a mask, which is not kept']),
+    );
+  });
+
+  it('gatherProject tells which runs are missing: those never searched, and those whose detection did not end', async () => {
+    const { project, overlay } = await fourRuns();
+    await detect(project, { runs: ['TS_1', 'TS_3', 'TS_4'] });
+    await overlay.delete(picksKey('TS_3', 'virus'));
+    const { done, missing, objects, picks } = await gathered(project);
+    expect(objects).toEqual(['ribosome', 'virus']);
+    expect(done).toEqual(['TS_1', 'TS_4']);
+    expect(missing).toEqual([
+      { run: 'TS_2', reason: 'no picks' },
+      { run: 'TS_3', reason: 'no picks of "virus": the detection did not end' },
+    ]);
+    expect(picks.map(({ run }) => run)).toEqual(['TS_1', 'TS_4']);
+    const nobody = await gathered(project, { userId: 'nobody' });
+    expect(nobody).toMatchObject({ expected: 4, done: [], objects: [], picks: [] });
+    expect(nobody.missing.length).toBe(4);
+    expect((await gathered(project, { runs: ['TS_4'] })).done).toEqual(['TS_4']);
+  });
+
+  it.each<[string, (project: Project, overlay: Store) => Promise<unknown>, RegExp]>([
+    [
+      'threshold',
+      (project) => detect(project, { runs: ['TS_2'], thresholds: { ribosome: 0.6 } }),
+      /^the picks of 1 run were made otherwise than those of 3 others: "TS_2" \(ribosome: threshold was 0\.6, is 0\.8\)/,
+    ],
+    [
+      'model',
+      (project) => detect(project, { runs: ['TS_2', 'TS_4'], model: { ...model, sha256: 'other' }, overwrite: true }),
+      /"TS_[24]" \(ribosome: model\.sha256 was/,
+    ],
+    [
+      'options',
+      (project) => detect(project, { runs: ['TS_3'], settings: { inverted: true } }),
+      /"TS_3" \(ribosome: settings\.inverted was true, is undefined/,
+    ],
+    [
+      'objects',
+      async (project) => {
+        const run = await project.run('TS_1');
+        await run.writePicks([], { userId: 'cryoet-picks', sessionId: '0', objects: ['apo-ferritin'] });
+      },
+      /"TS_1" \(has picks of "apo-ferritin"\)/,
+    ],
+    [
+      'hand',
+      (_, overlay) => edit(overlay, picksKey('TS_2', 'virus'), (text) => `${text}\n`),
+      /"TS_2" \(picks of "virus" were not written by a detection of this program, or were changed since\)/,
+    ],
+  ])('gatherProject refuses runs by name whose %s differs', async (_, change, message) => {
+    const { project, overlay } = await fourRuns();
+    await detect(project);
+    await change(project, overlay);
+    const error = await gatherProject(project).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'conflict', message: expect.stringMatching(message) });
+    const named = (error as { available: string[] }).available;
+    const kept = runs.filter((run) => !named.includes(run));
+    expect((await gatherProject(project, { runs: kept })).done).toEqual(kept);
+  });
+
+  it('gatherProject gathers picks that no detection wrote, such as those of a person, from their files', async () => {
+    const { project } = await fourRuns();
+    const pick = { object: 'virus', position: { x: 10, y: 20, z: 30 }, score: 1 };
+    for (const run of await project.runs()) await run.writePicks([pick], { userId: 'me', sessionId: '1' });
+    const { done, records, picks } = await gathered(project, { userId: 'me', sessionId: '1' });
+    expect({ done, records }).toEqual({ done: runs, records: {} });
+    expect(picks[0]).toEqual({
+      ...{ run: 'TS_1', picks: [pick], from: 'picks' },
+      reason: 'nothing is recorded of how they were found',
+    });
+  });
+
+  it('gatherProject throws if picks are replaced after they were looked at', async () => {
+    const { project } = await fourRuns();
+    await detect(project);
+    const result = await gatherProject(project);
+    await detect(project, { runs: ['TS_3'], thresholds: { ribosome: 0.6 } });
+    const read: string[] = [];
+    const reading = (async () => {
+      for await (const { run } of result.picks()) read.push(run);
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('run "TS_3"') });
+    expect(read).toEqual(['TS_1', 'TS_2']);
+  });
+
+  it('gatherProject tells a run that cannot be read as failed, and gathers the others', async () => {
+    const { project, overlay } = await fourRuns();
+    await detect(project);
+    const broken: Store = {
+      ...overlay,
+      async list(key, options) {
+        if (key.includes('TS_2')) throw new Error('the disk is gone');
+        return overlay.list(key, options);
+      },
+    };
+    const { done, failed } = await gatherProject(projectOf({ overlay: broken }).project);
+    expect(done).toEqual(['TS_1', 'TS_3', 'TS_4']);
+    expect(failed).toEqual([{ run: 'TS_2', reason: 'the disk is gone' }]);
+  });
+
+  it('gatherProject stops at an abort of its signal', async () => {
+    const { project } = await fourRuns();
+    await detect(project);
+    await expect(gatherProject(project, { signal: AbortSignal.abort('stop') })).rejects.toBe('stop');
+    const result = await gatherProject(project);
+    await expect(result.picks({ signal: AbortSignal.abort('stop') }).next()).rejects.toBe('stop');
+  });
+});
