@@ -161,6 +161,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'existing-picks',
     'shards',
     'project-runs',
+    'failures',
     'detect-run',
     'project',
     'pick-project',

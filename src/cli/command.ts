@@ -32,6 +32,10 @@ export interface DetectInput extends CommonFlags {
   readonly dryRun?: true | undefined;
   readonly threshold?: Readonly<Record<string, number>> | undefined;
   readonly threads?: number | undefined;
+  /** How often a run that fails is searched again. */
+  readonly retries?: number | undefined;
+  /** Stop after the first run that fails. */
+  readonly failFast?: true | undefined;
   /** Pick from stored candidates, without the network. */
   readonly fromCandidates?: true | undefined;
   /** How many candidates of an object to keep; false for none. */

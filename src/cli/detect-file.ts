@@ -43,6 +43,8 @@ const ofProjects = {
   fromCandidates: '--from-candidates',
   candidates: '--candidates',
   shard: '--shard',
+  retries: '--retries',
+  failFast: '--fail-fast',
 } as const;
 
 /** Detects particles in a single volume, and writes them to a file. */

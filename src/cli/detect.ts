@@ -69,6 +69,8 @@ export interface RunSummary {
   readonly maxFalse?: Readonly<Record<string, ChosenThreshold>> | undefined;
   readonly seconds: number;
   readonly error?: Failure | undefined;
+  /** Of a run that failed: how many searches of it have failed, over all processes. */
+  readonly attempt?: number | undefined;
 }
 
 /** Detects particles in a project and writes them to its overlay, a submission and a figure. */
@@ -157,6 +159,7 @@ const ofSearches = {
   allowMissingChunks: '--allow-missing-chunks',
   dryRun: '--dry-run',
   candidates: '--candidates',
+  retries: '--retries',
 } as const;
 
 /** @throws {@link UsageError} for an option of a search beside `--from-candidates`. */
@@ -209,6 +212,8 @@ export interface DetectRunsOptions
     | 'maxFalse'
     | 'max'
     | 'acrossObjects'
+    | 'retries'
+    | 'failFast'
   > {
   readonly project: Project;
   readonly model: Model;
@@ -241,6 +246,7 @@ export async function detectRuns(
     resample,
     invert,
     candidates,
+    failFast,
     ...options
   }: DetectRunsOptions,
 ): Promise<DetectedRuns> {
@@ -270,7 +276,7 @@ export async function detectRuns(
       if (ofSearch.has(warning.code)) warn(warning);
     },
   });
-  return { ...(await collectRuns(terminal, results, { bar, afterwards })), warnings };
+  return { ...(await collectRuns(terminal, results, { bar, afterwards, failFast })), warnings };
 }
 
 /** Codes of what a search itself warns of; what looks wrong with a tomogram is told before. */
@@ -279,6 +285,8 @@ const ofSearch: ReadonlySet<string> = new Set([
   'mask-removes-all',
   'candidates-replaced',
   'false-picks-unknown',
+  'run-tried-again',
+  'failure-not-recorded',
 ]);
 
 /** Options of {@link pickRuns}. */
@@ -287,7 +295,7 @@ type PickRunsOptions = Omit<DetectRunsOptions, 'model' | 'tomogram'> & { readonl
 /** Picks from stored candidates, as {@link detectRuns} detects. */
 async function pickRuns(
   terminal: Terminal,
-  { project, run: runs, object, tomogram, threshold: thresholds, ...options }: PickRunsOptions,
+  { project, run: runs, object, tomogram, threshold: thresholds, failFast, ...options }: PickRunsOptions,
 ): Promise<DetectedRuns> {
   const { userId, sessionId, shard, resume, overwrite, maxFalse, max, acrossObjects, mask } = options;
   const warnings: Warning[] = [];
@@ -303,7 +311,8 @@ async function pickRuns(
       terminal.warn(`cryoet-picks: run "${warning.run}": ${warning.message}`);
     },
   });
-  return { ...(await collectRuns(terminal, results, { bar: runBar(terminal), afterwards: () => [] })), warnings };
+  const collecting = { bar: runBar(terminal), afterwards: () => [], failFast };
+  return { ...(await collectRuns(terminal, results, collecting)), warnings };
 }
 
 /** The objects of a project that are named; undefined for all. */
@@ -312,11 +321,17 @@ function objectsOf({ objects }: Project, names: readonly string[] | undefined): 
   return names && objects.filter(({ name }) => wanted.has(name));
 }
 
+/** Options of {@link collectRuns}. */
+interface CollectOptions extends Pick<DetectInput, 'failFast'> {
+  readonly bar: ReturnType<typeof runBar>;
+  readonly afterwards: Preflight['afterwards'];
+}
+
 /** Waits for the results of runs, with a line for each. */
 async function collectRuns(
   terminal: Terminal,
   results: AsyncIterable<RunResult>,
-  { bar, afterwards }: { readonly bar: ReturnType<typeof runBar>; readonly afterwards: Preflight['afterwards'] },
+  { bar, afterwards, failFast }: CollectOptions,
 ): Promise<Omit<DetectedRuns, 'warnings'>> {
   const summaries: RunSummary[] = [];
   const found: RunPicks[] = [];
@@ -332,6 +347,7 @@ async function collectRuns(
       if (result.status !== 'failed') found.push({ run: result.run, picks: result.picks });
       if (summary.error === undefined) terminal.print(runLine(summary));
       else terminal.warn(failedRun(summary.run, summary.error.message));
+      if (failFast && summary.error !== undefined) break;
     }
   } finally {
     bar.stop();
@@ -342,7 +358,10 @@ async function collectRuns(
 function summarize(result: RunResult, seconds: number): RunSummary {
   const { run, status } = result;
   const rounded = Math.round(seconds * 10) / 10;
-  if (status === 'failed') return { run, status, seconds: rounded, error: describeFailure(result.error) };
+  if (status === 'failed') {
+    const { error, attempt } = result;
+    return { run, status, seconds: rounded, error: describeFailure(error), ...(attempt !== undefined && { attempt }) };
+  }
   const { picks, objects, maxFalse } = result;
   return { run, status, picks: countByObject(picks, objects), ...(maxFalse && { maxFalse }), seconds: rounded };
 }

@@ -23,12 +23,15 @@ import type { VolumeSource } from '../volume/volume.ts';
 import { type CandidateLimits, calibrationOf, detectCandidates, floorsOf, limitRules } from './candidates.ts';
 import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions, type Wanted } from './existing-picks.ts';
+import { readFailure, removeFailure, writeFailure } from './failures.ts';
 import { type Shares, thresholdsWithin } from './max-false.ts';
 import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
 import { recordOfCandidates, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 import {
   byObject,
   type DetectedRun,
+  type Outcome,
+  outcomeOf,
   type ProjectRunsOptions,
   reportedIn,
   runRules,
@@ -75,6 +78,8 @@ export const detectRunRules: RulesFor<DetectRunOptions> = {
  * Any number of calls may work on different runs at once, in one process with one model or on many machines. Name the `tomogram` if
  * the runs may have several types: only this run is looked at.
  *
+ * A failure is recorded in the overlay, where `readFailures` finds it, until the run is searched with success.
+ *
  * @param run - The name of the run.
  * @returns The picks; with `resume` those that are there, if they were made with the same settings.
  * @throws `CryoetPicksError` `not-found` if there is no such run or tomogram; `conflict` for picks that must not be replaced;
@@ -95,9 +100,11 @@ export async function detectRun(project: Project, run: string, options: DetectRu
   const reported = reportedIn(project);
   const found = await project.run(run, { signal: options.signal });
   const tomogram = options.tomogram ?? (await tomogramTypeOf([found], options));
-  return workOn(project, found, { reported, onWarning: options.onWarning }, (onWarning) =>
-    searchRun(found, { ...search, tomogram, onWarning }),
+  const result = await workOn(project, found, { reported, onWarning: options.onWarning }, (onWarning) =>
+    attemptRun(project, found, { ...search, tomogram, onWarning }),
   );
+  if (result.status === 'failed') throw result.error;
+  return result;
 }
 
 /** How runs are searched: the options, once they are checked, and what follows from them. */
@@ -141,8 +148,35 @@ export function searchOf(project: Project, options: DetectRunOptions, call: stri
   };
 }
 
+/**
+ * Searches a run, and keeps the record of its failure: written if the search fails, removed if it does not. A conflict is about
+ * picks that are there, and no failure of the run.
+ */
+export async function attemptRun(project: Project, run: Run, search: RunSearch): Promise<Outcome> {
+  const { onWarning } = search;
+  const before = await readFailure(project, run.name, search);
+  const outcome = await outcomeOf(run, search, () => searchRun(run, search));
+  const record = async (write: () => Promise<void>) => {
+    try {
+      await write();
+    } catch (error) {
+      search.signal?.throwIfAborted();
+      const { message, path } = isCryoetPicksError(error) ? error : { message: String(error) };
+      onWarning?.({ code: 'failure-not-recorded', message: `its failures are not recorded: ${message}`, path });
+    }
+  };
+  if (outcome.status !== 'failed') {
+    if (before !== undefined) await record(() => removeFailure(project, run.name, search));
+    return outcome;
+  }
+  if (isCryoetPicksError(outcome.error, 'conflict')) return outcome;
+  const attempt = (before?.attempt ?? 0) + 1;
+  await record(() => writeFailure(project, { run: run.name, error: outcome.error, attempt }, search));
+  return { ...outcome, attempt };
+}
+
 /** Detects one run, and writes what it finds. An error of the run names the path of its tomogram, if it names none itself. */
-export async function searchRun(run: Run, search: RunSearch): Promise<Omit<DetectedRun, 'warnings'>> {
+async function searchRun(run: Run, search: RunSearch): Promise<Omit<DetectedRun, 'warnings'>> {
   try {
     return await searchAndWrite(run, search);
   } catch (error) {

@@ -101,6 +101,8 @@ export interface FailedRun {
   readonly run: string;
   readonly status: 'failed';
   readonly error: unknown;
+  /** How many searches of the run have failed, over all processes; absent if it was refused, and nothing was recorded. */
+  readonly attempt?: number | undefined;
   /** As of a {@link DetectedRun}. */
   readonly warnings: readonly Warning[];
 }

@@ -1,15 +1,22 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
-import { project as projectRule, type RulesFor, requireArgument, requireOptions } from '../core/arguments.ts';
-import { mapOrdered, type Progress } from '../core/concurrency.ts';
+import {
+  count,
+  optional,
+  project as projectRule,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+} from '../core/arguments.ts';
+import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
-import { type DetectRunOptions, detectRunRules, type RunSearch, searchOf, searchRun } from './detect-run.ts';
+import { attemptRun, type DetectRunOptions, detectRunRules, type RunSearch, searchOf } from './detect-run.ts';
 import { existingPicks, requireReplaceable } from './existing-picks.ts';
 import {
   chosenRuns,
   concurrency,
   inShard,
-  outcomeOf,
+  type Outcome,
   type ProjectRunsOptions,
   type RunResult,
   reportedIn,
@@ -31,10 +38,16 @@ export interface ProjectProgress extends Progress {
 export interface DetectProjectOptions
   extends Omit<DetectRunOptions, 'onProgress'>,
     Pick<ProjectRunsOptions, 'runs' | 'shard'> {
+  /** How often a run that fails is searched again, after the other runs. @defaultValue 0 */
+  readonly retries?: number | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
-const projectRules: RulesFor<DetectProjectOptions> = { ...detectRunRules, ...runsRules };
+const projectRules: RulesFor<DetectProjectOptions> = {
+  ...detectRunRules,
+  ...runsRules,
+  retries: /* @__PURE__ */ optional(count),
+};
 
 /**
  * Finds the particles of every run of a copick project, one after the other, and writes them into the overlay: one picks
@@ -45,7 +58,9 @@ const projectRules: RulesFor<DetectProjectOptions> = { ...detectRunRules, ...run
  * another model or somebody else made under this user and session are not replaced unless `overwrite` is set; all runs are
  * checked for such picks first, and those that have some are yielded first, as `failed`.
  *
- * A run that fails is yielded as `failed` and the next one is taken up. Leaving the loop stops the work.
+ * A run that fails is yielded as `failed`, once it has been tried again as often as `retries` says, and the next one is taken up.
+ * What failed is recorded in the overlay, where `readFailures` finds it, until the run is searched with success. Leaving the loop
+ * stops the work.
  *
  * @throws `CryoetPicksError` before any work: `not-found` if a named run is absent, `invalid-option` if no object of the
  * project is a class of the model, if there are several types of tomograms and none is named, or for any option that would fail
@@ -63,7 +78,14 @@ export async function* detectProject(
   options: DetectProjectOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
   requireArgument('detectProject', 'project', project, projectRule);
-  const { shard, onProgress, onWarning, signal, ...each } = requireOptions('detectProject', options, projectRules);
+  const {
+    shard,
+    onProgress,
+    onWarning,
+    retries = 0,
+    signal,
+    ...each
+  } = requireOptions('detectProject', options, projectRules);
   if (shard !== undefined) requireShard('detectProject', shard);
   const search = searchOf(project, { ...each, signal }, 'detectProject');
   const named = await chosenRuns(project, options);
@@ -73,21 +95,46 @@ export async function* detectProject(
   const reported = reportedIn(project);
   const refused = await refusals(runs, { ...search, tomogram });
   for (const [run, error] of refused) yield { run, status: 'failed', error, warnings: [] };
-  for (const [index, run] of runs.entries()) {
-    if (refused.has(run.name)) continue;
+  const waiting = runs.filter(({ name }) => !refused.has(name)).map((run) => ({ run, tries: 0, earlier: noWarnings }));
+  let runsDone = refused.size;
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     signal?.throwIfAborted();
-    const progress = { run: run.name, runsDone: index, runsTotal: runs.length };
-    yield await workOn(project, run, { reported, onWarning }, (warn) =>
-      outcomeOf(run, { signal }, () =>
-        searchRun(run, {
-          ...search,
-          tomogram,
-          onProgress: (one: Progress) => onProgress?.({ ...one, ...progress }),
-          onWarning: warn,
-        }),
-      ),
-    );
+    const { run, tries, earlier } = next;
+    const progress = { run: run.name, runsDone, runsTotal: runs.length };
+    const result = await workOn(project, run, { reported, onWarning }, async (warn) => {
+      const outcome = await attemptRun(project, run, {
+        ...search,
+        tomogram,
+        onProgress: (one: Progress) => onProgress?.({ ...one, ...progress }),
+        onWarning: warn,
+      });
+      if (isTriedAgain(outcome, { tries, retries })) warn(failedOnce(outcome, retries - tries));
+      return outcome;
+    });
+    const warnings = [...earlier, ...result.warnings];
+    if (isTriedAgain(result, { tries, retries })) waiting.push({ run, tries: tries + 1, earlier: warnings });
+    else {
+      runsDone++;
+      yield { ...result, warnings };
+    }
   }
+}
+
+const noWarnings: readonly Warning[] = [];
+
+/** Whether a run is searched again. Picks that are in the way are there the next time, too. */
+function isTriedAgain(
+  outcome: Outcome,
+  { tries, retries }: { readonly tries: number; readonly retries: number },
+): outcome is Extract<Outcome, { status: 'failed' }> {
+  return outcome.status === 'failed' && tries < retries && !isCryoetPicksError(outcome.error, 'conflict');
+}
+
+/** Warns of a search that failed and is tried again. */
+function failedOnce({ error }: Extract<Outcome, { status: 'failed' }>, left: number): Warning {
+  const reason = error instanceof Error ? error.message : String(error);
+  const message = `the search failed, and is tried again up to ${left === 1 ? 'once' : `${left} times`}: ${reason}`;
+  return { code: 'run-tried-again', message, path: isCryoetPicksError(error) ? error.path : undefined };
 }
 
 /** The runs whose picks must not be replaced, with the error of each, in the order of the runs. */

@@ -236,6 +236,7 @@ export type {
   RunMask,
   RunResult,
 } from '../detect/project-runs.ts';
+export { type ReadFailuresOptions, type RunFailure, readFailures } from '../detect/failures.ts';
 export { type DetectRunOptions, detectRun } from '../detect/detect-run.ts';
 export { type DetectProjectOptions, detectProject, type ProjectProgress } from '../detect/project.ts';
 export { type PickProjectOptions, pickProject } from '../detect/pick-project.ts';

@@ -105,6 +105,30 @@ describe('detect', () => {
     expect(JSON.parse(whole.stdout).runs[0].error.code).toBe('not-found');
   });
 
+  it('detect --fail-fast stops after the first run that fails, and --retries tries it again before', async () => {
+    await rm(join(folder, 'static', 'ExperimentRuns', 'TS_1_3', 'VoxelSpacing10.000'), { recursive: true });
+    const detected = async (options: { readonly failFast?: true; readonly retries?: number }) => {
+      const { stderr, terminal } = fakeTerminal();
+      const project = await openProject(config);
+      const { summaries } = await detectRuns(terminal, { ...user, project, tomogram, model: quickModel(), ...options });
+      return { lines: stderr.text.trim().split('\n'), runs: summaries.map(({ run, attempt }) => ({ run, attempt })) };
+    };
+    expect(await detected({ failFast: true })).toEqual({
+      lines: [expect.stringMatching(/run "TS_1_3" failed: tomogram "denoised" not found/)],
+      runs: [{ run: 'TS_1_3', attempt: 1 }],
+    });
+    expect(await detected({ failFast: true, retries: 1 })).toEqual({
+      lines: [
+        expect.stringMatching(/run "TS_1_3": the search failed, and is tried again up to once: tomogram "denoised"/),
+        expect.stringMatching(/run "TS_1_3" failed: tomogram "denoised" not found/),
+      ],
+      runs: [
+        { run: 'TS_2_3', attempt: undefined },
+        { run: 'TS_1_3', attempt: 3 },
+      ],
+    });
+  });
+
   it('detect --resume skips finished runs and counts their picks', async () => {
     const project = await openProject(config);
     const first = await detectRuns(fakeTerminal().terminal, { ...user, project, tomogram, model: quickModel() });

@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type DetectRunOptions,
-  detectProject,
-  detectRun,
-  type Project,
-  type Store,
-  type Warning,
-} from '../../src/entry/index.ts';
+import { type DetectRunOptions, detectProject, detectRun, type Project, type Warning } from '../../src/entry/index.ts';
 import { projectOf } from '../support/copick-tree.ts';
 import { identityModel } from '../support/identity-model.ts';
-import { tomograms } from '../support/random-runs.ts';
+import { damageRun, tomograms } from '../support/random-runs.ts';
 import { filesOfStore } from '../support/store-keys.ts';
 
 const model = identityModel({
@@ -22,13 +15,6 @@ const runs = ['TS_1', 'TS_2', 'TS_3'];
 
 const detect = (project: Project, run: string, options: Partial<DetectRunOptions> = {}) =>
   detectRun(project, run, { model, tomogram: 'denoised', ...options });
-
-/** Cuts off the end of a chunk of a run. */
-async function damage(store: Store, run: string): Promise<void> {
-  const chunk = `/ExperimentRuns/${run}/VoxelSpacing10.000/denoised.zarr/0/0/0/0` as const;
-  const bytes = await store.get(chunk);
-  await store.set(chunk, bytes!.subarray(0, bytes!.length - 9));
-}
 
 describe('detectRun', () => {
   it('detectRun of all runs at once writes the files of detectProject, and gives its results', async () => {
@@ -56,7 +42,7 @@ describe('detectRun', () => {
 
   it('detectRun throws the error of a run that fails, with its path, and writes no picks', async () => {
     const tree = await tomograms(runs);
-    await damage(tree, 'TS_2');
+    await damageRun(tree, 'TS_2');
     const { project, overlay } = projectOf({ static: tree });
     await expect(detect(project, 'TS_2')).rejects.toMatchObject({
       code: 'corrupt-data',

@@ -30,3 +30,11 @@ export async function tomograms(runs: readonly string[], chunkShape?: Zyx): Prom
   for (const [seed, run] of runs.entries()) await writeRandom(store, run, { seed, chunkShape });
   return store;
 }
+
+/** Cuts off the end of a chunk of a run; the function that it gives mends it. */
+export async function damageRun(store: Store, run: string): Promise<() => Promise<void>> {
+  const chunk = `/ExperimentRuns/${run}/VoxelSpacing10.000/denoised.zarr/0/0/0/0` as const;
+  const bytes = (await store.get(chunk))!;
+  await store.set(chunk, bytes.subarray(0, bytes.length - 9));
+  return () => store.set(chunk, bytes);
+}

@@ -218,6 +218,7 @@ export const returns: readonly RightReturns[] = [
       'labelMask: few': '1 of 2 arguments',
       'boxMask: few': '1 of 2 arguments',
       'pickProject: few': '1 of 2 arguments',
+      'readFailures: few': '1 of 2 arguments',
       'lendStore: few': '1 of 2 arguments',
       'runningScore: few': '0 of 1 arguments',
       'gatherProject: few': '1 of 2 arguments',
@@ -1237,6 +1238,11 @@ export const returns: readonly RightReturns[] = [
       'gatherProject: options.from': 'undefined',
       'gatherProject: options.thresholds': 'undefined',
       'gatherProject: options.signal': 'undefined',
+      'readFailures: options': 'undefined',
+      'readFailures: options.userId': 'undefined',
+      'readFailures: options.sessionId': 'undefined',
+      'readFailures: options.signal': 'undefined',
+      'detectProject: options.retries': 'undefined',
     },
   },
   {
@@ -1787,6 +1793,7 @@ export const returns: readonly RightReturns[] = [
       'runningScore: rules.matchFraction': '1e308 | 2^53',
       'runningScore: rules.weightSum': '0.5 | 1e308 | 2^53',
       'gatherProject: options.thresholds': '0 | -1 | 1e308 | 2^53',
+      'detectProject: options.retries': '0',
     },
   },
   {
@@ -2038,6 +2045,8 @@ export const returns: readonly RightReturns[] = [
       'detectRun: options.sessionId': "'absurd'",
       'gatherProject: options.userId': "'absurd'",
       'gatherProject: options.sessionId': "'absurd'",
+      'readFailures: options.userId': "'absurd'",
+      'readFailures: options.sessionId': "'absurd'",
     },
   },
   {
@@ -2285,6 +2294,7 @@ export const returns: readonly RightReturns[] = [
       'runningScore: rules.objects': '{} | Object.create(null)',
       'gatherProject: options': '{} | { absurd: 1 } | Object.create(null)',
       'gatherProject: options.thresholds': '{} | Object.create(null)',
+      'readFailures: options': '{} | { absurd: 1 } | Object.create(null)',
     },
   },
   {

@@ -990,11 +990,17 @@ const functions: readonly Subject[] = [
       tomogram: 'denoised',
       voxelSpacing: 10,
       runs: ['TS_1'],
+      retries: 1,
       userId: 'me',
       sessionId: '7',
       resume: true,
       prepare: (tomogram: unknown) => tomogram,
     },
+  ]),
+
+  fn('readFailures', 'project options', core.readFailures, async () => [
+    await project(),
+    { userId: 'me', sessionId: '7', ...wait() },
   ]),
 
   fn('parseConfig', 'text options', copick.parseConfig, () => [configText(), { source: 'copick.json' }]),

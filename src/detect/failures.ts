@@ -1,0 +1,169 @@
+import * as v from 'valibot';
+import { sanitizeName } from '../copick/layout.ts';
+import type { Project } from '../copick/project.ts';
+import { version } from '../copick/provenance.ts';
+import {
+  abortSignal,
+  optional,
+  project as projectRule,
+  type RulesFor,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
+import { mapOrdered } from '../core/concurrency.ts';
+import { isCryoetPicksError } from '../core/errors.ts';
+import { checkSchema, parseJson } from '../core/json.ts';
+import type { StoreKey, StoreOptions } from '../storage/store.ts';
+
+/** A run whose search failed, as it is recorded for a user and session. */
+export interface RunFailure {
+  readonly run: string;
+  /** Code of a `CryoetPicksError`, code of the operating system (`EACCES`), or `unexpected`. */
+  readonly code: string;
+  readonly message: string;
+  /** The file or folder that it is about, if one is known. */
+  readonly path?: string | undefined;
+  /** How many searches of the run have failed since it was last searched with success, over all processes. */
+  readonly attempt: number;
+}
+
+/** Options of {@link readFailures}. */
+export interface ReadFailuresOptions {
+  /** @defaultValue 'cryoet-picks' */
+  readonly userId?: string | undefined;
+  /** @defaultValue '0' */
+  readonly sessionId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const readFailuresRules: RulesFor<ReadFailuresOptions> = {
+  userId: /* @__PURE__ */ optional(text),
+  sessionId: /* @__PURE__ */ optional(text),
+  signal: /* @__PURE__ */ optional(abortSignal),
+};
+
+/**
+ * Reads which runs of a project failed when they were searched for a user and session, sorted by name, as `detectProject` and
+ * `detectRun` record it in the overlay, whichever process it was. A run that was searched with success later is not among them.
+ *
+ * @throws `CryoetPicksError` `unavailable` if the overlay cannot be read; `invalid-option`.
+ * @example
+ * ```ts
+ * for (const { run, code, message, attempt } of await readFailures(project)) console.log(run, code, message, attempt);
+ * ```
+ */
+export async function readFailures(project: Project, options: ReadFailuresOptions = {}): Promise<RunFailure[]> {
+  requireArgument('readFailures', 'project', project, projectRule);
+  const {
+    userId = 'cryoet-picks',
+    sessionId = '0',
+    signal,
+  } = requireOptions('readFailures', options, readFailuresRules);
+  const author = { userId, sessionId };
+  const entries = (await project.overlayStore?.list(folderOf(author), { signal })) ?? [];
+  const runs = entries.filter(({ name }) => name.endsWith(ENDING)).map(({ name }) => name.slice(0, -ENDING.length));
+  const found: RunFailure[] = [];
+  const read = (run: string, stop: AbortSignal) => readFailure(project, run, { ...author, signal: stop });
+  for await (const failure of mapOrdered(runs, read, { concurrency: 8, signal })) if (failure) found.push(failure);
+  return found;
+}
+
+/** Whose failure it is. */
+interface Authored extends StoreOptions {
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
+const ENDING = '.json';
+
+/** The folder of the records of a user and session, hidden so that it is no part of the copick project. */
+function folderOf({ userId, sessionId }: Authored): StoreKey {
+  return `/.cryoet-picks/failures/${sanitizeName(userId)}_${sanitizeName(sessionId)}`;
+}
+
+const keyOf = (run: string, author: Authored): StoreKey => `${folderOf(author)}/${run}${ENDING}`;
+
+const schema = v.object({
+  run: v.string(),
+  code: v.string(),
+  message: v.string(),
+  path: v.optional(v.string()),
+  attempt: v.pipe(v.number(), v.integer(), v.minValue(1)),
+});
+
+/** Bytes of a record at most: it is read in one piece. */
+const MAX_RECORD = 2 ** 20;
+
+/** The failure of a run; undefined if none is recorded, or the record cannot be read. */
+export async function readFailure(project: Project, run: string, author: Authored): Promise<RunFailure | undefined> {
+  const { signal } = author;
+  const key = keyOf(run, author);
+  try {
+    const bytes = await project.overlayStore?.get(key, { signal, maxValueBytes: MAX_RECORD });
+    if (bytes === undefined) return undefined;
+    const problem = { what: key, code: 'invalid-metadata' } as const;
+    const { message, path, ...failure } = checkSchema(schema, parseJson(bytes, problem), problem);
+    const { put } = rootsOf(project);
+    return { ...failure, run, message: put(message), ...(path !== undefined && { path: put(path) }) };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (isCryoetPicksError(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Records that a search of a run has failed, in place of its failure of before; gives the paths of both roots another name. */
+export async function writeFailure(
+  project: Project,
+  { run, error, attempt }: { readonly run: string; readonly error: unknown; readonly attempt: number },
+  author: Authored,
+): Promise<void> {
+  const { take } = rootsOf(project);
+  const { code, message, path } = described(error);
+  const record = {
+    program: 'cryoet-picks',
+    version,
+    ...{ run, userId: author.userId, sessionId: author.sessionId },
+    ...{ code, message: take(message), ...(path !== undefined && { path: take(path) }), attempt },
+  };
+  const bytes = new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
+  await project.overlayStore?.set(keyOf(run, author), bytes, { signal: author.signal });
+}
+
+/** Removes the record of a failure. */
+export async function removeFailure(project: Project, run: string, author: Authored): Promise<void> {
+  await project.overlayStore?.delete(keyOf(run, author), { signal: author.signal });
+}
+
+function described(error: unknown): { readonly code: string; readonly message: string; readonly path?: string } {
+  if (isCryoetPicksError(error)) return error;
+  if (!(error instanceof Error)) return { code: 'unexpected', message: String(error) };
+  const { code } = error as { readonly code?: unknown };
+  return { code: typeof code === 'string' ? code : 'unexpected', message: error.message };
+}
+
+/**
+ * The paths of the roots of a project in a text: `take` puts `<static_root>` and `<overlay_root>` in their place, `put` the other
+ * way round, so that machines that see a disk at different places write the same records, and read paths of their own.
+ */
+function rootsOf({ overlayStore, staticStore }: Project) {
+  const roots = [
+    { name: '<overlay_root>', location: overlayStore?.location },
+    { name: '<static_root>', location: staticStore?.location },
+  ].flatMap(({ name, location = '' }) =>
+    /[/\\]./.test(location) ? [{ name, path: location.replace(/\/+$/, '') }] : [],
+  );
+  // A root may lie in the other one.
+  roots.sort((a, b) => b.path.length - a.path.length);
+  return {
+    take: (given: string): string => roots.reduce((text, { name, path }) => replacePath(text, path, name), given),
+    put: (given: string): string => roots.reduce((text, { name, path }) => text.replaceAll(name, path), given),
+  };
+}
+
+/** Replaces a path where it stands for a folder, not as the start of a longer name. */
+function replacePath(text: string, path: string, name: string): string {
+  const parts = text.split(path);
+  return parts.reduce((before, after) => before + (/^($|[/\\\s"'`:;,)])/.test(after) ? name : path) + after);
+}

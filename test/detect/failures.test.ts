@@ -1,0 +1,237 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { formatConfig, newConfig } from '../../src/entry/copick.ts';
+import {
+  type DetectProjectOptions,
+  detectProject,
+  detectRun,
+  type Model,
+  memoryStore,
+  type Project,
+  type RunResult,
+  readFailures,
+  type Store,
+  type Warning,
+} from '../../src/entry/index.ts';
+import { directoryStore, openProject } from '../../src/entry/node.ts';
+import { projectOf } from '../support/copick-tree.ts';
+import { identityModel } from '../support/identity-model.ts';
+import { pythonMissing, runPython } from '../support/python.ts';
+import { damageRun, tomograms } from '../support/random-runs.ts';
+import { filesOfStore, keysOf } from '../support/store-keys.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const model = identityModel({
+  classes: ['ribosome', null],
+  thresholds: { ribosome: 2 },
+  minDistances: { ribosome: 30 },
+});
+const runs = ['TS_1', 'TS_2', 'TS_3'];
+
+async function resultsOf(project: Project, options: Partial<DetectProjectOptions> = {}): Promise<RunResult[]> {
+  const results: RunResult[] = [];
+  for await (const result of detectProject(project, { tomogram: 'denoised', model, ...options })) results.push(result);
+  return results;
+}
+
+const statuses = (results: readonly RunResult[]) => results.map(({ run, status }) => `${run} ${status}`);
+
+/** A model that fails the first calls, as a network on a busy device does. */
+function failingFirst(calls: number): Model {
+  let left = calls;
+  return {
+    ...model,
+    async score(...args) {
+      if (left-- > 0) throw new Error('no memory is left on the device');
+      return model.score(...args);
+    },
+  };
+}
+
+describe('a run that fails', () => {
+  it('a run that fails is recorded with code, message, path and attempt, until it is searched with success', async () => {
+    const tree = await tomograms(runs);
+    const mend = await damageRun(tree, 'TS_2');
+    const { project, overlay } = projectOf({ static: tree });
+    expect(statuses(await resultsOf(project))).toEqual(['TS_1 detected', 'TS_2 failed', 'TS_3 detected']);
+    const failure = {
+      run: 'TS_2',
+      code: 'corrupt-data',
+      message: expect.stringMatching(/chunk 0\/0\/0 .* is damaged/),
+      path: expect.stringContaining('/ExperimentRuns/TS_2/VoxelSpacing10.000/denoised.zarr'),
+    };
+    expect(await readFailures(project)).toEqual([{ ...failure, attempt: 1 }]);
+    expect(await readFailures(project, { sessionId: '1' })).toEqual([]);
+
+    await expect(detectRun(project, 'TS_2', { model, tomogram: 'denoised' })).rejects.toThrow('is damaged');
+    const [again] = await resultsOf(project, { runs: ['TS_2'] });
+    expect(again).toMatchObject({ status: 'failed', attempt: 3 });
+    expect(await readFailures(project)).toEqual([{ ...failure, attempt: 3 }]);
+
+    await mend();
+    await detectRun(project, 'TS_2', { model, tomogram: 'denoised' });
+    expect(await readFailures(project)).toEqual([]);
+    expect((await keysOf(overlay)).filter((key) => !key.startsWith('/ExperimentRuns'))).toEqual([]);
+  });
+
+  it('the record of a failure holds no path of the machine: two machines write the same bytes, and each reads its own paths', async () => {
+    const places = [];
+    for (const name of ['first', 'second-machine']) {
+      const root = join(await tempDir(), name);
+      const tree = directoryStore(join(root, 'overlay', 'static'), { durable: false });
+      for (const [key, value] of await filesOfStore(await tomograms(['TS_1'])))
+        await tree.set(key, Buffer.from(value, 'latin1'));
+      await damageRun(tree, 'TS_1');
+      const { project, overlay } = projectOf({
+        static: tree,
+        overlay: directoryStore(join(root, 'overlay'), { durable: false }),
+      });
+      await resultsOf(project);
+      const [failure] = await readFailures(project);
+      expect(failure!.path).toContain(join(root, 'overlay', 'static', 'ExperimentRuns', 'TS_1'));
+      expect(failure!.message).toContain(join(root, 'overlay', 'static', 'ExperimentRuns', 'TS_1'));
+      const bytes = await overlay.get('/.cryoet-picks/failures/cryoet-picks_0/TS_1.json');
+      places.push(new TextDecoder().decode(bytes));
+    }
+    expect(places[0]).toBe(places[1]);
+    expect(JSON.parse(places[0]!)).toMatchObject({
+      path: expect.stringMatching(/^<static_root>\/ExperimentRuns\/TS_1\//),
+      attempt: 1,
+    });
+  });
+
+  it('a run with picks of somebody else is refused, and that is no failure of the run', async () => {
+    const { project, overlay } = projectOf({ static: await tomograms(runs) });
+    const key = '/ExperimentRuns/TS_1/Picks/cryoet-picks_0_ribosome.json';
+    await overlay.set(key, new TextEncoder().encode('{"points": []}'));
+    const [refused] = await resultsOf(project, { retries: 2 });
+    expect(refused).toMatchObject({ run: 'TS_1', status: 'failed', error: { code: 'conflict' } });
+    expect(refused).not.toHaveProperty('attempt');
+    expect(await readFailures(project)).toEqual([]);
+  });
+
+  it('a run that fails is searched again after the others as often as retries says, and told each time', async () => {
+    const { project } = projectOf({ static: await tomograms(runs) });
+    const told: Warning[] = [];
+    const options = { retries: 2, onWarning: (warning: Warning) => told.push(warning) };
+    const results = await resultsOf(project, { ...options, model: failingFirst(1) });
+    expect(statuses(results)).toEqual(['TS_2 detected', 'TS_3 detected', 'TS_1 detected']);
+    expect(told).toMatchObject([
+      { code: 'run-tried-again', run: 'TS_1', message: expect.stringMatching(/up to 2 times: .*no memory is left/) },
+    ]);
+    expect(results[2]!.warnings).toEqual(told);
+    expect(await readFailures(project)).toEqual([]);
+
+    const never = await resultsOf(project, { retries: 2, runs: ['TS_1'], model: failingFirst(1000) });
+    expect(never).toMatchObject([{ run: 'TS_1', status: 'failed', attempt: 3, error: expect.any(Error) }]);
+    expect(await readFailures(project)).toMatchObject([{ run: 'TS_1', attempt: 3, code: 'model-failed' }]);
+  });
+
+  it('a failure that cannot be recorded is warned of, and the other runs go on', async () => {
+    const tree = await tomograms(runs);
+    await damageRun(tree, 'TS_2');
+    const overlay = memoryStore();
+    const { project } = projectOf({
+      static: tree,
+      overlay: {
+        ...overlay,
+        async set(key, ...rest) {
+          if (!key.startsWith('/.cryoet-picks/')) return overlay.set(key, ...rest);
+          const error = Object.assign(new Error(`cannot write ${key}: no space is left`), { code: 'write-failed' });
+          throw Object.assign(error, { name: 'CryoetPicksError', path: key });
+        },
+      } satisfies Store,
+    });
+    const results = await resultsOf(project);
+    expect(statuses(results)).toEqual(['TS_1 detected', 'TS_2 failed', 'TS_3 detected']);
+    expect(results[1]!.warnings).toMatchObject([{ code: 'failure-not-recorded', run: 'TS_2' }]);
+  });
+
+  for (const name of ['copick', 'copick2'] as const) {
+    it.skipIf(pythonMissing(name))(
+      `a failure changes nothing in what Python lists of a project: ${name}`,
+      async () => {
+        const folder = await tempDir();
+        const config = newConfig({ overlayRoot: './overlay', objects: [{ name: 'ribosome' }] });
+        await writeFile(join(folder, 'copick.json'), formatConfig(config));
+        const project = await openProject(join(folder, 'copick.json'));
+        await (await project.createRun('TS_1')).createVoxelSpacing(10);
+        const script = fileURLToPath(new URL('../fixtures/read_with_copick.py', import.meta.url));
+        const list = () => runPython(name, script, join(folder, 'copick.json'));
+        const before = list();
+        expect(statuses(await resultsOf(project))).toEqual(['TS_1 failed']);
+        expect(await readFailures(project)).toHaveLength(1);
+        expect(list()).toEqual(before);
+      },
+      120_000,
+    );
+  }
+
+  it('an abort is no failure', async () => {
+    const { project, overlay } = projectOf({ static: await tomograms(runs) });
+    const controller = new AbortController();
+    const stop = { signal: controller.signal, onProgress: () => controller.abort(new Error('enough')) };
+    await expect(resultsOf(project, { ...stop, retries: 3 })).rejects.toThrow('enough');
+    expect(await keysOf(overlay)).toEqual([]);
+  });
+
+  it('a record that is broken counts as none', async () => {
+    const { project, overlay } = projectOf({ static: await tomograms(runs) });
+    for (const [run, text] of [
+      ['TS_1', '{"code": '],
+      ['TS_2', '[]'],
+      ['TS_3', '{"run": "TS_3", "code": "x", "message": "y", "attempt": 0}'],
+    ])
+      await overlay.set(`/.cryoet-picks/failures/cryoet-picks_0/${run}.json`, new TextEncoder().encode(text));
+    expect(await readFailures(project)).toEqual([]);
+  });
+
+  it('a run whose folder is renamed in the middle fails by its path, appears nowhere in the overlay, and the others go on', async () => {
+    const root = await tempDir();
+    const tree = directoryStore(join(root, 'static'), { durable: false });
+    for (const [key, value] of await filesOfStore(await tomograms(runs)))
+      await tree.set(key, Buffer.from(value, 'latin1'));
+    const { project, overlay } = projectOf({
+      static: tree,
+      overlay: directoryStore(join(root, 'overlay'), { durable: false }),
+    });
+    const folder = (name: string) => join(root, 'static', 'ExperimentRuns', name);
+    const results: RunResult[] = [];
+    for await (const result of detectProject(project, { model, tomogram: 'denoised' })) {
+      results.push(result);
+      if (result.run === 'TS_1') await rename(folder('TS_2'), folder('TS_20'));
+    }
+    expect(statuses(results)).toEqual(['TS_1 detected', 'TS_2 failed', 'TS_3 detected']);
+    expect(await readFailures(project)).toMatchObject([{ run: 'TS_2', code: 'not-found' }]);
+    expect((await overlay.list('/ExperimentRuns')).map(({ name }) => name)).toEqual(['TS_1', 'TS_3']);
+  });
+
+  it('a static root that goes in the middle fails the runs that are left by their paths, and comes back without harm', async () => {
+    const root = await tempDir();
+    const tree = directoryStore(join(root, 'static'), { durable: false });
+    for (const [key, value] of await filesOfStore(await tomograms(runs)))
+      await tree.set(key, Buffer.from(value, 'latin1'));
+    await mkdir(join(root, 'overlay'));
+    const { project } = projectOf({
+      static: tree,
+      overlay: directoryStore(join(root, 'overlay'), { durable: false }),
+    });
+    const results: RunResult[] = [];
+    for await (const result of detectProject(project, { model, tomogram: 'denoised' })) {
+      results.push(result);
+      if (result.run === 'TS_1') await rename(join(root, 'static'), join(root, 'gone'));
+    }
+    expect(statuses(results)).toEqual(['TS_1 detected', 'TS_2 failed', 'TS_3 failed']);
+    expect((await readFailures(project)).map(({ run }) => run)).toEqual(['TS_2', 'TS_3']);
+    await rename(join(root, 'gone'), join(root, 'static'));
+    expect(statuses(await resultsOf(project, { resume: true }))).toEqual([
+      'TS_1 skipped',
+      'TS_2 detected',
+      'TS_3 detected',
+    ]);
+    expect(await readFailures(project)).toEqual([]);
+    await rm(root, { recursive: true });
+  });
+});
