@@ -2,7 +2,14 @@ import { optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { columnFor } from '../picks/column-names.ts';
 import { type CsvRow, csvLine, csvSteps, unreadColumns } from '../picks/csv.ts';
-import { type PicksByRun, picksByRun, type RunPicks, type Transform } from '../picks/pick.ts';
+import {
+  isReviewMark,
+  type PicksByRun,
+  picksByRun,
+  type RunPicks,
+  reviewMarkOf,
+  type Transform,
+} from '../picks/pick.ts';
 import {
   type FormatSubmissionOptions,
   submissionPieces,
@@ -48,7 +55,8 @@ function namesIn(header: readonly string[]): Names {
  * Only `x, y, z` are required if options give run and object; a missing or empty score is 1. Run, object and score may have another known
  * name (`tomo_name`, `particle_type`, `confidence`), which `onColumns` reports. As in copick, the translation of a matrix is
  * added to the position on reading. On writing, the position is the full position and translations are 0; the columns
- * `instance_id` and `transform_…` are written if any pick has them.
+ * `instance_id` and `transform_…` are written if any pick has them, and `reviewed` (`accepted`, `edited`, `added`) if a person has
+ * looked at any in the page of `view`: one that was added has the score 1 that copick takes for a missing one.
  *
  * @example
  * ```ts
@@ -61,9 +69,10 @@ export function csvFormat(options: CsvFormatOptions = {}): PicksFormat {
     name: 'CSV',
     content: 'text',
     losses: [],
+    keepsUnknown: ['reviewed'],
     leftOut: (content, source) =>
       unreadColumns(content, { required: axes, source, code }, (header) => {
-        return [...axes, ...Object.values(namesIn(header)), 'instance_id', ...matrixColumns.flat()];
+        return [...axes, ...Object.values(namesIn(header)), 'instance_id', ...matrixColumns.flat(), 'reviewed'];
       }),
     *parse(content, source, reports) {
       const runs = picksByRun();
@@ -118,12 +127,14 @@ function addRow(runs: PicksByRun, row: CsvRow, reading: Reading): void {
   if (object === name) shared.set(name, name);
   const score = scoreIn(row.cell(names.score), { what: names.score, place }) ?? 1;
   const position = transform === undefined ? { x, y, z } : shifted({ x, y, z }, transform);
+  const reviewed = row.cell('reviewed');
   runs.add(readName(row, 'run', reading, place), {
     object,
     position,
     score,
     ...(instanceId === undefined ? undefined : { instanceId }),
     ...(transform === undefined ? undefined : { transform }),
+    ...(isReviewMark(reviewed) ? { unknown: { reviewed } } : undefined),
   });
 }
 
@@ -159,10 +170,11 @@ function readTransform(row: CsvRow, place: string): Transform | undefined {
 
 function* formatCsv(runs: readonly RunPicks[]): Generator<string | undefined, void> {
   const picks = yield* picksToWrite(runs);
-  const { hasInstances, hasTransforms } = picks;
+  const { hasInstances, hasTransforms, hasMarks } = picks;
   const fields = ['run_name', 'object_name', 'x', 'y', 'z', 'score'];
   if (hasInstances) fields.push('instance_id');
   if (hasTransforms) fields.push(...matrixColumns.flat());
+  if (hasMarks) fields.push('reviewed');
   yield csvLine(fields);
   yield* linesOf(picks.each(), ({ run, pick }) => {
     const { object, position, score, instanceId = '', transform } = pick;
@@ -170,6 +182,7 @@ function* formatCsv(runs: readonly RunPicks[]): Generator<string | undefined, vo
     const cells: (string | number)[] = [run, object, x, y, z, score];
     if (hasInstances) cells.push(String(instanceId));
     if (hasTransforms) cells.push(...matrixCells(transform));
+    if (hasMarks) cells.push(reviewMarkOf(pick) ?? '');
     return csvLine(cells);
   });
 }

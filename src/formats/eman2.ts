@@ -5,7 +5,7 @@ import { CryoetPicksError } from '../core/errors.ts';
 import { checkSchema, parseJson, showJson } from '../core/json.ts';
 import { jsonSteps } from '../core/json-parser.ts';
 import type { TextContent } from '../core/text-pieces.ts';
-import type { ParticlePick, RunPicks } from '../picks/pick.ts';
+import { type ParticlePick, type RunPicks, reviewMarkOf } from '../picks/pick.ts';
 import { toPhysical, toVoxel, type VoxelPlacement, type Zyx } from '../space/grid.ts';
 import {
   checkShape,
@@ -87,7 +87,9 @@ export function eman2Format(options: Eman2FormatOptions = {}): PicksFormat {
       yield shape === undefined ? '{"boxes_3d":[' : `{"apix_unbin":${JSON.stringify(size[2])},"boxes_3d":[`;
       yield* linesOf(picks.each(), ({ pick }, index) => {
         const [z, y, x] = toVoxel(grid, pick.position);
-        const box = [x, y, z, 'cryoet-picks', pick.score, numbers.get(pick.object)];
+        // What EMAN2 itself says of boxes that a person placed.
+        const origin = reviewMarkOf(pick) === 'added' ? 'manual' : 'cryoet-picks';
+        const box = [x, y, z, origin, pick.score, numbers.get(pick.object)];
         return `${index === 0 ? '' : ','}${JSON.stringify(box)}`;
       });
       yield `],"class_list":${JSON.stringify(list)}}\n`;

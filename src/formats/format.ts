@@ -75,8 +75,8 @@ export interface PicksFormat<Content extends string | Uint8Array = string> {
   readonly content: Content extends string ? 'text' : 'bytes';
   /** The parts of picks that writing loses; `describeLosses` lists those that matter for given picks. */
   readonly losses: readonly Loss[];
-  /** Whether `unknown` of picks is stored; only copick's formats do. @defaultValue false */
-  readonly keepsUnknown?: boolean | undefined;
+  /** Whether `unknown` of picks is stored, or which of its keys; only copick's formats store all. @defaultValue false */
+  readonly keepsUnknown?: boolean | readonly string[] | undefined;
   /** Describes the content of a file that its picks lack, a line each. If absent, there is none. */
   leftOut?(content: Content, source: string): readonly string[];
   /** Reads picks run by run, in the order of the file; `source` is the name of the file in errors. */
@@ -343,12 +343,16 @@ const unknownLoss: Loss = { part: 'unknown', what: 'unknown keys of copick point
  */
 export function describeLosses(
   runs: Iterable<RunPicks>,
-  options: { readonly format: { readonly losses: readonly Loss[]; readonly keepsUnknown?: boolean | undefined } },
+  options: {
+    readonly format: { readonly losses: readonly Loss[]; readonly keepsUnknown?: PicksFormat['keepsUnknown'] };
+  },
 ): string[] {
   const { format } = requireOptions('describeLosses', options, { format: lossesRule });
   const given = runsOf(runs, 'describeLosses');
   for (const { picks, run } of given) checkPicks(picks, run);
   const picks = given.flatMap((run) => run.picks);
+  const stored = Array.isArray(format.keepsUnknown) ? (format.keepsUnknown as readonly string[]) : [];
+  const isLost = (key: string) => !stored.includes(key);
   const counts: Readonly<Record<PickPart, number>> = {
     run: given.filter(({ run }) => !/^[1-9]\d*$/.test(run)).reduce((sum, run) => sum + run.picks.length, 0),
     object: picks.length,
@@ -356,9 +360,9 @@ export function describeLosses(
     instance: picks.filter(({ instanceId }) => instanceId !== undefined).length,
     orientation: picks.filter(({ transform }) => rotationOf(transform) !== undefined).length,
     precision: picks.length,
-    unknown: picks.filter(({ unknown }) => unknown !== undefined).length,
+    unknown: picks.filter(({ unknown }) => isFields(unknown) && Object.keys(unknown).some(isLost)).length,
   };
-  const losses = format.keepsUnknown ? format.losses : [...format.losses, unknownLoss];
+  const losses = format.keepsUnknown === true ? format.losses : [...format.losses, unknownLoss];
   return losses
     .filter(({ part }) => counts[part] > 0)
     .map(({ part, what }) => `${part}: ${what} (${counts[part]} of ${picks.length} picks)`);

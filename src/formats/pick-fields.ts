@@ -2,7 +2,7 @@ import { describeValue } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { parseNumber } from '../picks/csv.ts';
-import { notPick, type ParticlePick, pickCopy, type RunPicks } from '../picks/pick.ts';
+import { notPick, type ParticlePick, pickCopy, type RunPicks, reviewMarkOf } from '../picks/pick.ts';
 import {
   deviationFromRotation,
   type EulerAngles,
@@ -38,6 +38,8 @@ export interface PicksToWrite {
   /** Whether any pick has an instance id, or a transform. */
   readonly hasInstances: boolean;
   readonly hasTransforms: boolean;
+  /** Whether a person has looked at any of them. */
+  readonly hasMarks: boolean;
   /** The picks of all runs in their order, each checked when it comes. */
   each(): Iterable<CheckedPick>;
 }
@@ -51,15 +53,16 @@ export interface PicksToWrite {
 export function* picksToWrite(given: readonly RunPicks[]): Generator<undefined, PicksToWrite, undefined> {
   const [runs, objects] = [new Set<string>(), new Set<string>()];
   let count = 0;
-  let [hasInstances, hasTransforms] = [false, false];
+  let [hasInstances, hasTransforms, hasMarks] = [false, false, false];
   for (const { run, pick } of checkedPicks(given)) {
     runs.add(run);
     objects.add(pick.object);
     hasInstances ||= pick.instanceId !== undefined;
     hasTransforms ||= pick.transform !== undefined;
+    hasMarks ||= reviewMarkOf(pick) !== undefined;
     if (++count % PICKS === 0) yield;
   }
-  return { count, runs, objects, hasInstances, hasTransforms, each: () => checkedPicks(given) };
+  return { count, runs, objects, hasInstances, hasTransforms, hasMarks, each: () => checkedPicks(given) };
 }
 
 /** What a function makes of each item, when it is asked for. */

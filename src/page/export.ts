@@ -10,6 +10,7 @@ import {
 } from '../entry/formats.ts';
 import type { ParticlePick, RunPicks, VoxelGrid } from '../entry/index.ts';
 import type { Page } from './page.ts';
+import { hasScore, toSave } from './review.ts';
 import type { Work } from './work.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -21,12 +22,7 @@ export interface RunToExport extends RunPicks {
 /** The run that is open, with the picks that are kept. */
 export function thisRun({ live, review }: Page): RunToExport {
   const { run = 'run', grid } = live.state;
-  return { run, picks: review().kept.map(plain), grid };
-}
-
-/** A pick without what the page alone knows. */
-function plain({ object, position, score, instanceId, transform, unknown }: ParticlePick): ParticlePick {
-  return { object, position, score, instanceId, transform, unknown };
+  return { run, picks: review().kept.map(toSave), grid };
 }
 
 /** What all runs keep of a set. */
@@ -60,7 +56,7 @@ export async function allRuns(
     const { kept } = await workspace.reviewIn(name, run, set, signal);
     const choice = run.tomograms.find(({ label }) => label === tomogram) ?? run.tomograms[0];
     const [finest] = (await choice?.open(signal)) ?? [];
-    found.push({ run: name, picks: kept.map(plain), grid: finest?.grid });
+    found.push({ run: name, picks: kept.map(toSave), grid: finest?.grid });
   }
   return { runs: found, without };
 }
@@ -132,7 +128,14 @@ export function exportNotes(
   const hasNumbers = classes.length > 0 && format.losses.some(({ part }) => part === 'object');
   const legend = classes.map(([number, object]) => `${number} is ${object}`).join(', ');
   const lost = hasNumbers ? losses.filter((loss) => !loss.startsWith('object:')) : losses;
-  return [...(hasNumbers ? [`Its classes: ${legend}`] : []), ...lost.map((loss) => `Not in the file: ${loss}`)];
+  const added = runs.flatMap(({ picks }) => picks).filter((pick) => !hasScore(pick)).length;
+  const hasScores = !format.losses.some(({ part }) => part === 'score');
+  const told = name === 'csv' ? ', and "added" stands in the column "reviewed"' : '';
+  return [
+    ...(added > 0 && hasScores ? [`${added} that you added have the score 1, which no network gave${told}`] : []),
+    ...(hasNumbers ? [`Its classes: ${legend}`] : []),
+    ...lost.map((loss) => `Not in the file: ${loss}`),
+  ];
 }
 
 function stemOf(runs: readonly RunToExport[]): string {

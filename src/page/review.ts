@@ -16,7 +16,7 @@ export function isOpen({ decision, source }: ReviewedPick): boolean {
 }
 
 /** False for a pick that a person added: nothing gave it a score. Its number is the 1 that copick takes for a missing one. */
-export function hasScore({ unknown, source }: LoadedPick & { readonly source?: Source }): boolean {
+export function hasScore({ unknown, source }: Pick<ParticlePick, 'unknown'> & { readonly source?: Source }): boolean {
   return (source ?? sourceOf({ unknown })) !== 'added';
 }
 
@@ -173,6 +173,14 @@ function withEdit(pick: State['loaded'][number], { object, position, decision }:
     source: isEdited ? 'edited' : sourceOf(pick),
     decision,
   };
+}
+
+/** A pick as it is written: what a person did to it stands beside what else its file said. */
+export function toSave({ id: _, isFixed: __, source, decision, ...pick }: ReviewedPick): ParticlePick {
+  const reviewed = source === 'found' ? decision : source;
+  const { reviewed: ___, ...unknown } = pick.unknown ?? {};
+  if (reviewed === undefined && Object.keys(unknown).length === 0) return { ...pick, unknown: undefined };
+  return { ...pick, unknown: { ...unknown, ...(reviewed && { reviewed }) } };
 }
 
 /** Remembers the review of the last state, since many parts of the page ask for it. */

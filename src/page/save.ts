@@ -3,7 +3,7 @@ import { CryoetPicksError, isCryoetPicksError, type ParticlePick } from '../entr
 import { labelOf, type ReadFile, type ReadSet, readSet, setsOf } from './collection.ts';
 import { asTakenBack, holdsAll, missingObjects } from './interrupted.ts';
 import type { Page } from './page.ts';
-import type { ReviewedPick } from './review.ts';
+import { type ReviewedPick, toSave } from './review.ts';
 import { isReviewRecord, PROGRAM, type ReviewRecord, rejectsOf, type SetName } from './review-record.ts';
 import { lineageOf, pickedRecord, savedIds } from './set-review.ts';
 import type { Workspace } from './workspace.ts';
@@ -215,14 +215,6 @@ async function writeSet(
 /** The objects that get a file: those of picks, and those that have one. */
 function objectsOf(picks: readonly ParticlePick[], versions: Versions): string[] {
   return [...new Set([...versions.keys(), ...picks.map(({ object }) => object)])];
-}
-
-/** A pick as it is written: what a person did to it stands beside what else its file said. */
-function toSave({ id: _, isFixed: __, source, decision, ...pick }: ReviewedPick): ParticlePick {
-  const reviewed = source === 'found' ? decision : source;
-  const { reviewed: ___, ...unknown } = pick.unknown ?? {};
-  if (reviewed === undefined && Object.keys(unknown).length === 0) return { ...pick, unknown: undefined };
-  return { ...pick, unknown: { ...unknown, ...(reviewed && { reviewed }) } };
 }
 
 /** The next session that nobody has used, neither for picks nor for what was rejected: after `1` comes `2`. */

@@ -58,6 +58,22 @@ const peakRule: Rule = {
   fields: { grid: placement, voxel: indexRule, object: text, score: someNumber },
 };
 
+/** What a person did to a pick: `edited` in place or object, `added` where nothing was found. */
+export type ReviewMark = 'accepted' | 'edited' | 'added';
+
+const marks: readonly unknown[] = ['accepted', 'edited', 'added'] satisfies ReviewMark[];
+
+/** True for what the page of `view` writes into the key `reviewed` of a point that a person has looked at. */
+export function isReviewMark(mark: unknown): mark is ReviewMark {
+  return marks.includes(mark);
+}
+
+/** What a person did to a pick, as the page of `view` recorded it; undefined of any other pick. The score of an added one is copick's 1. */
+export function reviewMarkOf({ unknown }: ParticlePick): ReviewMark | undefined {
+  const { reviewed } = isFields(unknown) ? unknown : {};
+  return isReviewMark(reviewed) ? reviewed : undefined;
+}
+
 /** The picks of one run. */
 export interface RunPicks {
   readonly run: string;

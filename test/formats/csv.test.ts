@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { csvFormat } from '../../src/entry/formats.ts';
-import { formatPicks, parsePicks } from '../../src/entry/index.ts';
+import { csvFormat, describeLosses, eman2Format } from '../../src/entry/formats.ts';
+import { formatPicks, type ParticlePick, parsePicks } from '../../src/entry/index.ts';
 
 const format = csvFormat();
 const invalid = (message: string) =>
@@ -112,5 +112,43 @@ describe('the CSV format', () => {
     expect(() => formatPicks([{ run: 'a', picks: [pick] }], { format })).toThrow(
       invalid('pick 0 of run "a" is at (1, NaN, 3) Å'),
     );
+  });
+});
+
+describe('what a person did to picks', () => {
+  const position = { x: 10, y: 20, z: 30 };
+  const pick = (score: number, unknown?: Record<string, unknown>): ParticlePick => ({
+    ...{ object: 'ribosome', position, score },
+    ...(unknown && { unknown }),
+  });
+  const runs = [
+    { run: 'TS_1', picks: [pick(0.5), pick(1, { reviewed: 'added' }), pick(0.25, { reviewed: 'accepted' })] },
+  ];
+
+  it('csvFormat writes and reads the column reviewed where a person has looked at a pick, and has none else', () => {
+    const text = csvFormat().format(runs);
+    expect(text.split('\n')).toEqual([
+      'run_name,object_name,x,y,z,score,reviewed',
+      'TS_1,ribosome,10,20,30,0.5,',
+      'TS_1,ribosome,10,20,30,1,added',
+      'TS_1,ribosome,10,20,30,0.25,accepted',
+      '',
+    ]);
+    expect(csvFormat().parse(text, 'picks.csv')).toEqual(runs);
+    expect(csvFormat().format([{ run: 'TS_1', picks: [pick(0.5, { reviewed: 'by nobody' })] }])).not.toContain(
+      'reviewed',
+    );
+  });
+
+  it('csvFormat loses the other keys of a point, and describeLosses counts only those', () => {
+    expect(describeLosses(runs, { format: csvFormat() })).toEqual([]);
+    const other = [{ run: 'TS_1', picks: [pick(1, { reviewed: 'added', note: 'x' }), pick(0.5)] }];
+    expect(describeLosses(other, { format: csvFormat() })).toEqual([expect.stringContaining('(1 of 2 picks)')]);
+    expect(describeLosses(runs, { format: eman2Format({ run: 'TS_1', voxelSize: 10 }) }).join()).toContain('unknown');
+  });
+
+  it('eman2Format calls a box that a person placed manual, as EMAN2 does', () => {
+    const { boxes_3d: boxes } = JSON.parse(eman2Format({ run: 'TS_1', voxelSize: 10 }).format(runs));
+    expect(boxes.map((box: unknown[]) => box[3])).toEqual(['cryoet-picks', 'manual', 'cryoet-picks']);
   });
 });

@@ -35,6 +35,8 @@ describe('allRuns', () => {
       expect(exported).toEqual(shown);
     }
     expect(runs[1]!.picks.some(({ position: { x, y, z } }) => x === 1 && y === 2 && z === 3)).toBe(true);
+    const marks = runs[1]!.picks.flatMap(({ unknown }) => unknown?.reviewed ?? []);
+    expect(marks.sort()).toEqual(['accepted', 'edited']);
     leavePages();
   });
 

@@ -165,6 +165,16 @@ describe('notes about an export', () => {
     expect(exportNotes([ofObject(run, 'ribosome')], 'relion5', needs)).toContain('Its classes: 2 is ribosome');
   });
 
+  it('say how many picks were added, and that their score is none of a network, where the file has scores', () => {
+    const added = { ...picks[0]!, score: 1, unknown: { reviewed: 'added' } };
+    const one = { ...run, picks: [...picks, added] };
+    expect(exportNotes([one], 'csv', needs)).toEqual([
+      '1 that you added have the score 1, which no network gave, and "added" stands in the column "reviewed"',
+    ]);
+    expect(exportNotes([one], 'relion5', needs)).toContain('1 that you added have the score 1, which no network gave');
+    expect(exportNotes([one], 'points', needs).join()).not.toContain('added');
+  });
+
   it('say what a format cannot hold, and nothing where it holds all', () => {
     expect(exportNotes([run], 'points', needs).join()).toMatch(/Not in the file: .*of 12 picks/);
     expect(exportNotes([run], 'csv', needs)).toEqual([]);
