@@ -28,9 +28,10 @@ import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Calibration, calibrationsRule } from '../inference/calibration.ts';
 import type { Peak } from '../peaks/planes.ts';
+import { comparePlaces, greedyNms, isBeforeInSpace } from '../space/cell-grid.ts';
 import type { Point, VoxelGrid } from '../space/grid.ts';
-import { type ParticlePick, toPick } from './pick.ts';
-import { suppressAcrossObjects, suppressNearby } from './suppress.ts';
+import { orderOf, type ParticlePick, toPick } from './pick.ts';
+import { pointsAt, type Scored } from './suppress.ts';
 
 /**
  * All local maxima of a tomogram down to a floor, before any of them is suppressed: what is needed to pick again with other
@@ -320,8 +321,9 @@ export interface PicksFromCandidatesOptions extends PickingOptions {
 /**
  * Turns candidates into picks: threshold, mask, suppression, across objects, maximum number, in that order.
  *
- * The picks are those of a fresh run of `detectParticles` with the same options, to the last bit. 2,000 candidates take a few
- * milliseconds, so the picks can follow a slider.
+ * The picks are those of a fresh run of `detectParticles` with the same options, to the last bit, in whatever order the candidates
+ * are. Of equal scores the one with the lower z is the better one, then y, then x, and at one place the object whose name comes
+ * first. 2,000 candidates take a few milliseconds, so the picks can follow a slider.
  *
  * @returns Picks in Å, best first.
  * @throws {@link CryoetPicksError} `invalid-option` if a threshold lies below the lowest one of the candidates, where a fresh run
@@ -335,26 +337,18 @@ export interface PicksFromCandidatesOptions extends PickingOptions {
  */
 export function picksFromCandidates(candidates: Candidates, options: PicksFromCandidatesOptions = {}): ParticlePick[] {
   requireCandidates(candidates, call);
-  const { objects, mask, acrossObjects = false, max = {}, onWarning } = requireOptions(call, options, picksRules);
-  const names = namesOf(candidates, objects);
-  const thresholds = numbersOf(candidates, 'thresholds', { names, value: options.thresholds ?? {}, rule: finiteScore });
-  const minDistances = numbersOf(candidates, 'minDistances', {
-    names,
-    value: options.minDistances ?? {},
-    rule: finiteLength,
-  });
+  const { acrossObjects = false, max = {}, onWarning, ...asked } = requireOptions(call, options, picksRules);
+  const picking = pickingOf(candidates, asked);
   checkMax(candidates.objects, { max }, call);
-  requireComplete(candidates, thresholds);
-
-  const found = picksAbove(candidates, thresholds);
-  const inside = mask === undefined ? found : found.filter(({ position }) => isInside(position, mask));
-  warnOfEmptied(found, inside, onWarning);
-  const apart = suppressNearby(inside, { minDistance: minDistances });
+  const apart = joined([...candidatesApart(candidates, picking, onWarning).values()]);
   const single =
     acrossObjects === false
       ? apart
-      : suppressAcrossObjects(apart, { minDistance: distanceAcross(acrossObjects, minDistances) });
-  return bestOfEach(single, max);
+      : bestAcross(candidates, apart, distanceAcross(acrossObjects, picking.minDistances));
+  return bestOfEach(
+    Array.from(bestFirst(candidates, single), (index) => pickOf(candidates, index)),
+    max,
+  );
 }
 
 const call = 'picksFromCandidates';
@@ -409,16 +403,56 @@ function areColumns({ objects, objectIndices, positions, scores }: Partial<Candi
     scores instanceof Float32Array &&
     objectIndices.length === scores.length &&
     positions.length === 3 * scores.length &&
-    objectIndices.every((index) => index < objects.length)
+    areBelow(objectIndices, objects.length)
   );
 }
 
-/** The objects to pick, in the order of the candidates. */
+function areBelow(indices: Uint16Array, length: number): boolean {
+  for (let i = 0; i < indices.length; i++) if (indices[i] >= length) return false;
+  return true;
+}
+
+/** What decides which candidates are picks before objects affect each other. */
+export interface Picking {
+  /** The objects to pick, by name. */
+  readonly names: readonly string[];
+  /** Of each of them. */
+  readonly thresholds: Readonly<Record<string, number>>;
+  /** Of each of them, in Å. */
+  readonly minDistances: Readonly<Record<string, number>>;
+  readonly mask?: Mask | readonly Mask[] | undefined;
+}
+
+/**
+ * What is asked for, or else what the candidates say.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` as {@link picksFromCandidates}.
+ */
+export function pickingOf(
+  candidates: Candidates,
+  {
+    objects,
+    thresholds = {},
+    minDistances = {},
+    mask,
+  }: Pick<PicksFromCandidatesOptions, 'objects' | 'thresholds' | 'minDistances' | 'mask'>,
+): Picking {
+  const names = namesOf(candidates, objects);
+  const picking = {
+    names,
+    thresholds: numbersOf(candidates, 'thresholds', { names, value: thresholds, rule: finiteScore }),
+    minDistances: numbersOf(candidates, 'minDistances', { names, value: minDistances, rule: finiteLength }),
+    mask,
+  };
+  requireComplete(candidates, picking.thresholds);
+  return picking;
+}
+
+/** The objects to pick, by name. */
 function namesOf(candidates: Candidates, wanted: PicksFromCandidatesOptions['objects']): readonly string[] {
-  if (wanted === undefined) return candidates.objects;
-  const asked = new Set(wanted.map(({ name }) => name));
-  const names = candidates.objects.filter((object) => asked.has(object));
-  if (names.length > 0) return names;
+  const asked = wanted && new Set(wanted.map(({ name }) => name));
+  const names = candidates.objects.filter((object) => asked?.has(object) ?? true);
+  if (names.length > 0 || asked === undefined) return [...new Set(names)].sort();
   throw new CryoetPicksError(
     'invalid-option',
     `${call}: objects names ${quotedNames([...asked])}, but the candidates are of ${quotedNames(candidates.objects)}`,
@@ -479,38 +513,100 @@ function requireComplete({ floors, lowestThresholds }: Candidates, thresholds: R
   }
 }
 
-/** The candidates that reach the threshold of their object, as picks, in the order in which they were found. */
-function picksAbove(
-  { objects, objectIndices, positions, scores }: Candidates,
-  thresholds: Readonly<Record<string, number>>,
-): ParticlePick[] {
-  const least = objects.map((object) => ownNumber(thresholds, object) ?? Number.NaN);
-  const found: ParticlePick[] = [];
-  for (let i = 0; i < scores.length; i++) {
-    const index = objectIndices[i];
-    // False for an object that is not picked.
-    if (!(scores[i] >= least[index])) continue;
-    const position = { x: positions[3 * i], y: positions[3 * i + 1], z: positions[3 * i + 2] };
-    found.push({ object: objects[index], position, score: scores[i] });
-  }
-  return found;
+/**
+ * The candidates of each object that are picks before objects affect each other, by their indices, in the order in which they were
+ * found: threshold, mask, suppression.
+ *
+ * @param onWarning - Called for each object all of whose candidates the mask removes.
+ */
+export function candidatesApart(
+  candidates: Candidates,
+  picking: Picking,
+  onWarning?: (warning: Warning) => void,
+): ReadonlyMap<string, Uint32Array> {
+  const { mask, minDistances } = picking;
+  const isApart = new Uint8Array(candidates.scores.length);
+  const members = [...candidatesAbove(candidates, picking)].map(([object, above]) => {
+    const inside = mask === undefined ? above : above.filter((index) => isInside(positionOf(candidates, index), mask));
+    if (onWarning && inside.length === 0 && above.length > 0) warnOfEmptied(object, above.length, onWarning);
+    greedyNms(pointsAt(scoredOf(candidates), inside), minDistances[object], isApart, isBeforeInSpace);
+    return [object, inside.filter((index) => isApart[index] === 1)] as const;
+  });
+  return new Map(members);
 }
 
-/** Warns of objects that the mask leaves nothing of. */
-function warnOfEmptied(
-  found: readonly ParticlePick[],
-  inside: readonly ParticlePick[],
-  onWarning: PicksFromCandidatesOptions['onWarning'],
-): void {
-  if (onWarning === undefined || inside.length === found.length) return;
-  const left = new Set(inside.map(({ object }) => object));
-  const removed = new Map<string, number>();
-  for (const { object } of found) if (!left.has(object)) removed.set(object, (removed.get(object) ?? 0) + 1);
-  for (const [object, count] of removed) {
-    const reached = count === 1 ? '1 candidate reaches' : `${count} candidates reach`;
-    const message = `the mask removes all picks of "${object}": ${reached} its threshold, 0 are left`;
-    onWarning({ code: 'mask-removes-all', message });
+/** The candidates of each object that reach its threshold. */
+function candidatesAbove(
+  { objects, objectIndices, scores }: Candidates,
+  { names, thresholds }: Picking,
+): Map<string, Uint32Array> {
+  const order = new Map(names.map((name, at) => [name, at]));
+  const places = objects.map((object) => order.get(object) ?? names.length);
+  // False for an object that is not picked.
+  const least = objects.map((object) => ownNumber(thresholds, object) ?? Number.NaN);
+  const counts = new Uint32Array(names.length);
+  for (let i = 0; i < scores.length; i++) if (scores[i] >= least[objectIndices[i]]) counts[places[objectIndices[i]]]++;
+  const members = Array.from(counts, (count) => new Uint32Array(count));
+  for (let i = scores.length - 1; i >= 0; i--) {
+    if (!(scores[i] >= least[objectIndices[i]])) continue;
+    const place = places[objectIndices[i]];
+    members[place][--counts[place]] = i;
   }
+  return new Map(names.map((name, at) => [name, members[at]]));
+}
+
+/** Of some candidates, ordered by the name of their object, those that suppression leaves whatever their objects. */
+function bestAcross(candidates: Candidates, members: Uint32Array, distance: number): Uint32Array {
+  const isKept = new Uint8Array(members.length);
+  const points = { ...pointsAt(scoredOf(candidates), members), indices: Uint32Array.from(members.keys()) };
+  greedyNms(points, distance, isKept, isBeforeInSpace);
+  return members.filter((_, at) => isKept[at] === 1);
+}
+
+/** Some candidates, ordered by the name of their object, by falling score; equal scores by z, y, x, and at one place by the name. */
+export function bestFirst(candidates: Candidates, members: Uint32Array): Uint32Array {
+  const { places, values } = pointsAt(scoredOf(candidates), members);
+  const order = orderOf(values);
+  for (let from = 0, to = 0; from < order.length; from = to) {
+    for (to = from + 1; to < order.length && values[order[to]] === values[order[from]]; ) to++;
+    if (to - from > 1) order.subarray(from, to).sort((a, b) => comparePlaces(places, a, b) || a - b);
+  }
+  return order.map((at) => members[at]);
+}
+
+/** A candidate as a pick. */
+export function pickOf(candidates: Candidates, index: number): ParticlePick {
+  const { objects, objectIndices, scores } = candidates;
+  return {
+    object: objects[objectIndices[index]],
+    position: positionOf(candidates, index),
+    score: scores[index],
+  };
+}
+
+function positionOf({ positions }: Candidates, index: number): Point {
+  return { x: positions[3 * index], y: positions[3 * index + 1], z: positions[3 * index + 2] };
+}
+
+function scoredOf({ positions: places, scores }: Candidates): Scored {
+  return { places, scores };
+}
+
+function joined(parts: readonly Uint32Array[]): Uint32Array {
+  const all = new Uint32Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Warns of an object that the mask leaves nothing of. */
+function warnOfEmptied(object: string, count: number, onWarning: (warning: Warning) => void): void {
+  const reached = count === 1 ? '1 candidate reaches' : `${count} candidates reach`;
+  const message = `the mask removes all picks of "${object}": ${reached} its threshold, 0 are left`;
+  onWarning({ code: 'mask-removes-all', message });
 }
 
 function isInside(position: Point, mask: Mask | readonly Mask[]): boolean {

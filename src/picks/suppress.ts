@@ -49,8 +49,14 @@ function keptOf(picks: readonly ParticlePick[], { scores }: PickValues, marks: U
   return inOrder(kept, orderOf(keptScores));
 }
 
-/** Some picks as points, by their indices. */
-function pointsAt({ places, scores }: PickValues, members: Uint32Array): Points {
+/** Positions, x, y, z one after the other, in Å, and a score for each. */
+export interface Scored {
+  readonly places: Float64Array;
+  readonly scores: Float32Array | Float64Array;
+}
+
+/** Some of them as points, by their indices. */
+export function pointsAt({ places, scores }: Scored, members: Uint32Array): Points {
   const own = new Float64Array(3 * members.length);
   const values = new Float64Array(members.length);
   for (let i = 0; i < members.length; i++) {

@@ -292,6 +292,13 @@ const undecided = 0;
 const dropped = 1;
 const kept = 2;
 
+/** A suppression under way. */
+interface Search {
+  readonly states: Uint8Array;
+  readonly isBefore: IsBefore;
+  readonly near: Near;
+}
+
 /** The undecided points in reach of the one that was looked at last, the first so many of the list. */
 interface Near {
   readonly points: number[];
@@ -300,7 +307,7 @@ interface Near {
 
 /**
  * Greedy non-maximum suppression: marks the points that remain when the best is kept, all closer to it than `distance` are
- * dropped, and so on. The best point has the greatest value; of equal values, the one with the lower index.
+ * dropped, and so on. The best point has the greatest value; of equal values, the first.
  *
  * Ranks are not walked from the top, which would jump through memory: from each point the way leads to the best undecided one in
  * its reach, from there to the best in that one's, up to one that has no better. That one is kept whatever happens elsewhere;
@@ -310,8 +317,14 @@ interface Near {
  * @param points - Their arrays are in another order afterwards.
  * @param distance - In Å.
  * @param isKept - Gets 1 at the index of each point that is kept.
+ * @param isBefore - Which of two points is the first one. @defaultValue the one with the lower index
  */
-export function greedyNms(points: Points, distance: number, isKept: Uint8Array): void {
+export function greedyNms(
+  points: Points,
+  distance: number,
+  isKept: Uint8Array,
+  isBefore: IsBefore = hasLowerIndex,
+): void {
   const { indices } = points;
   const squared = distance * distance;
   if (squared === 0) {
@@ -319,18 +332,19 @@ export function greedyNms(points: Points, distance: number, isKept: Uint8Array):
   }
   if (squared === 0 || indices.length === 0) return;
   const states = new Uint8Array(indices.length);
+  const near: Near = { points: [], count: 0 };
+  const search: Search = { states, isBefore, near };
   if (indices.length <= FEW) {
-    comparePairs(points, squared, states, isKept);
+    comparePairs(points, squared, search, isKept);
     return;
   }
   const grid = cellGridOf(points, distance);
-  const near: Near = { points: [], count: 0 };
   const way: number[] = [];
   for (let start = 0; start < states.length; start++) {
     if (states[start] === undecided) way.push(start);
     while (way.length > 0) {
       const point = way[way.length - 1];
-      const better = states[point] === undecided ? bestAround(grid, point, squared, states, near) : point;
+      const better = states[point] === undecided ? bestAround(grid, point, squared, search) : point;
       if (better !== point) {
         way.push(better);
         continue;
@@ -347,19 +361,35 @@ export function greedyNms(points: Points, distance: number, isKept: Uint8Array):
 /** Pairs of so many points are compared sooner than cells are made. */
 const FEW = 32;
 
+/** Whether point number `a` comes before number `b`. */
+type IsBefore = (points: Points, a: number, b: number) => boolean;
+
+function hasLowerIndex({ indices }: Points, a: number, b: number): boolean {
+  return indices[a] < indices[b];
+}
+
+/** The order of points by z, then y, then x, and at one place by index. */
+export function isBeforeInSpace({ places, indices }: Points, a: number, b: number): boolean {
+  const order = comparePlaces(places, a, b);
+  return order === 0 ? indices[a] < indices[b] : order < 0;
+}
+
+/** Compares two places by z, then y, then x. */
+export function comparePlaces(places: Float64Array, a: number, b: number): number {
+  return (
+    places[3 * a + 2] - places[3 * b + 2] || places[3 * a + 1] - places[3 * b + 1] || places[3 * a] - places[3 * b]
+  );
+}
+
 /** As {@link greedyNms} is defined: the best undecided point is kept and drops what is close, until none is undecided. */
-function comparePairs(
-  { places, values, indices }: Points,
-  squared: number,
-  states: Uint8Array,
-  isKept: Uint8Array,
-): void {
+function comparePairs(points: Points, squared: number, { states, isBefore }: Search, isKept: Uint8Array): void {
+  const { places, values, indices } = points;
   const count = indices.length;
   for (;;) {
     let best = -1;
     for (let i = 0; i < count; i++) {
       if (states[i] !== undecided) continue;
-      if (best < 0 || values[i] > values[best] || (values[i] === values[best] && indices[i] < indices[best])) best = i;
+      if (best < 0 || values[i] > values[best] || (values[i] === values[best] && isBefore(points, i, best))) best = i;
     }
     if (best < 0) return;
     isKept[indices[best]] = 1;
@@ -374,8 +404,8 @@ function comparePairs(
 }
 
 /** The best undecided point closer than a distance to one, itself included; all of them are `near` then. */
-function bestAround(grid: CellGrid, point: number, squared: number, states: Uint8Array, near: Near): number {
-  const { cells, starts, places, values, indices } = grid;
+function bestAround(grid: CellGrid, point: number, squared: number, { states, near, isBefore }: Search): number {
+  const { cells, starts, places, values } = grid;
   const found = near.points;
   const x = places[3 * point];
   const y = places[3 * point + 1];
@@ -405,7 +435,7 @@ function bestAround(grid: CellGrid, point: number, squared: number, states: Uint
           if (!(dx * dx + dy * dy + dz * dz < squared)) continue;
           found[nearCount++] = i;
           const value = values[i];
-          if (value < bestValue || (value === bestValue && indices[i] >= indices[best])) continue;
+          if (value < bestValue || (value === bestValue && !isBefore(grid, i, best))) continue;
           best = i;
           bestValue = value;
         }

@@ -49,11 +49,20 @@ interface Wanted {
   readonly max?: number | undefined;
 }
 
+/** The order of equal scores: by z, then y, then x, then the name of the object. */
+function inSpace({ position: a, object }: ParticlePick, { position: b, object: other }: ParticlePick): number {
+  return a.z - b.z || a.y - b.y || a.x - b.x || (object < other ? -1 : object > other ? 1 : 0);
+}
+
 /** A fresh run: local maxima at the threshold itself, and each later step by hand. */
 async function freshPicks({ scores, axis, cuts }: Sweep, wanted: Wanted): Promise<ParticlePick[]> {
   const { thresholds, minDistances, mask = () => true, acrossObjects, max } = wanted;
   const peaks = await collect(localMaxima(slabsOf(scores, axis, cuts), { threshold: thresholds }));
-  const inside = peaks.map(toPick).filter(({ position }) => mask(position));
+  // Equal scores go by their order in a list.
+  const inside = peaks
+    .map(toPick)
+    .filter(({ position }) => mask(position))
+    .sort(inSpace);
   const apart = suppressNearby(inside, { minDistance: minDistances });
   const single = acrossObjects === undefined ? apart : suppressAcrossObjects(apart, { minDistance: acrossObjects });
   return single.filter(
@@ -127,6 +136,44 @@ describe('picksFromCandidates', () => {
     );
     expect(thrown).toBeGreaterThan(100);
     expect(equal).toBeGreaterThan(100);
+  });
+
+  it('picksFromCandidates gives the same picks in whatever order candidates and objects are, equal scores too', () => {
+    const candidate = fc.record({
+      place: fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 3 })),
+      object: fc.constantFrom('a', 'b', 'c'),
+      score: fc.constantFrom(0.25, 0.5, 1),
+    });
+    // A candidate is a local maximum: of an object, there is one at a place.
+    const lists = fc.uniqueArray(candidate, {
+      maxLength: 60,
+      selector: ({ place, object }) => `${object}@${place}`,
+    });
+    const shuffled = lists.chain((list) =>
+      fc.tuple(
+        fc.constant(list),
+        fc.shuffledSubarray(list, { minLength: list.length }),
+        fc.shuffledSubarray(['a', 'b', 'c'], { minLength: 3 }),
+      ),
+    );
+    const columns = (
+      list: readonly { place: readonly number[]; object: string; score: number }[],
+      objects: string[],
+    ) => ({
+      ...{ grid: gridOf([4, 4, 4]), objects, thresholds: all(objects, 0.3), minDistances: all(objects, 1.5) },
+      ...{ floors: all(objects, 0), lowestThresholds: all(objects, 0) },
+      objectIndices: Uint16Array.from(list, ({ object }) => objects.indexOf(object)),
+      positions: Float64Array.from(list.flatMap(({ place }) => place)),
+      scores: Float32Array.from(list, ({ score }) => score),
+    });
+    fc.assert(
+      fc.property(shuffled, wanted, ([list, other, objects], { acrossObjects = false, max, minDistances }) => {
+        const options = { acrossObjects, minDistances: minDistances / 4, thresholds: 0.2, ...(max && { max }) };
+        const picks = picksFromCandidates(columns(list, ['a', 'b', 'c']), options);
+        expect(picksFromCandidates(columns(other, objects), options)).toEqual(picks);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   // A row of three peaks of a, one of b on the first of them.
