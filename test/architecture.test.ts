@@ -158,6 +158,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'max-false',
     'particles',
     'picks-record',
+    'keep-candidates',
     'existing-picks',
     'shards',
     'project-runs',

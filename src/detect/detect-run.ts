@@ -2,7 +2,6 @@ import { formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
 import type { Provenance } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
-import { formatUri } from '../copick/uri.ts';
 import {
   callback,
   flag,
@@ -24,9 +23,10 @@ import { type CandidateLimits, calibrationOf, detectCandidates, floorsOf, limitR
 import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions, type Wanted } from './existing-picks.ts';
 import { readFailure, removeFailure, writeFailure } from './failures.ts';
+import { keepCandidates } from './keep-candidates.ts';
 import { type Shares, thresholdsWithin } from './max-false.ts';
 import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
-import { recordOfCandidates, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
+import { recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 import {
   byObject,
   type DetectedRun,
@@ -230,11 +230,10 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
   const ifVersion = await unchangedVersions(run, before, options);
   if (options.keepCandidates === false) await run.deleteCandidates({ userId, sessionId, signal });
   else {
-    const [entry] = await run.tomograms({ type: tomogram, voxelSpacing, signal });
-    const tomogramUri = formatUri('tomogram', { type: tomogram, voxelSpacing: entry?.voxelSpacing ?? voxelSpacing! });
-    const madeBy = await recordOfCandidates({ ...recorded, spec: options.network.spec, tomogramUri });
-    const keepOthers = options.isRestricted;
-    await run.writeCandidates(candidates, { userId, sessionId, provenance: madeBy, keepOthers, onWarning, signal });
+    await keepCandidates(run, candidates, {
+      ...{ search: recorded, spec: options.network.spec, type: tomogram, voxelSpacing },
+      ...{ userId, sessionId, keepOthers: options.isRestricted, onWarning, signal },
+    });
   }
   await run.writePicks(picks, { userId, sessionId, objects, provenance, ifVersion, signal });
   return { run: run.name, status: 'detected', picks: byObject(picks, objects), objects, maxFalse };

@@ -30,6 +30,7 @@ import {
 import type { VoxelGrid } from '../space/grid.ts';
 import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions } from './existing-picks.ts';
+import { gridDifferences } from './keep-candidates.ts';
 import { type MaxFalseOptions, maxFalseRules, sharesOf, thresholdsWithin } from './max-false.ts';
 import { type RecordedSearch, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 import {
@@ -208,13 +209,7 @@ async function requireTomogram(
     onWarning?.({ code: 'tomogram-not-compared', message, path });
     return;
   }
-  const { shape, voxelSize, origin } = now;
-  // What was done to the tomogram before the search may give it another grid.
-  const isChanged = Object.values(searchOf(madeBy).settings ?? {}).some((value) => value !== false && value !== null);
-  const others = [
-    ...differences(tomogram, now, 'tomogram'),
-    ...(isChanged ? [] : differences(grid, { shape, voxelSize, origin }, 'grid')),
-  ];
+  const others = [...differences(tomogram, now, 'tomogram'), ...gridDifferences(grid, now, searchOf(madeBy).settings)];
   if (others.length === 0) return;
   throw new CryoetPicksError(
     'conflict',

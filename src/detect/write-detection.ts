@@ -1,5 +1,4 @@
 import type { Run } from '../copick/run.ts';
-import { formatUri } from '../copick/uri.ts';
 import {
   fieldsOf,
   flag,
@@ -14,13 +13,15 @@ import {
   run as runRule,
   text,
 } from '../core/arguments.ts';
+import { CryoetPicksError } from '../core/errors.ts';
 import type { Model } from '../inference/model.ts';
 import { type Candidates, type PickingOptions, pickingRules, requireCandidates } from '../picks/candidates.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { type SearchOptions, searchRules } from './candidates.ts';
 import { existingPicks, requireReplaceable } from './existing-picks.ts';
+import { gridDifferences, keepCandidates } from './keep-candidates.ts';
 import { pickFrom } from './pick-project.ts';
-import { recordOfCandidates, recordOfModel, recordOfTomogram, type Settings } from './picks-record.ts';
+import { type RecordedSearch, recordOfModel, recordOfTomogram, type Settings } from './picks-record.ts';
 
 /** Options of {@link writeDetection}. */
 export interface WriteDetectionOptions
@@ -63,8 +64,8 @@ const writeRules: RulesFor<WriteDetectionOptions> = {
  * `resume` finds them done.
  *
  * @returns The picks, in the order of their files.
- * @throws {@link CryoetPicksError} `conflict` for picks of this user and session that another model or somebody else made; `not-found`
- *   if the run has no such tomogram; `read-only` or `write-failed` if the overlay cannot be written. Then nothing was written.
+ * @throws {@link CryoetPicksError} `conflict` for picks of this user and session that another model or somebody else made, and for
+ *   candidates of another grid than that of the tomogram, unless `settings` say that it was changed; `not-found` if the run has no such tomogram; `read-only` or `write-failed` if the overlay cannot be written. Then nothing was written.
  * @example
  * ```ts
  * const tomogram = await run.tomogram('denoised');
@@ -82,21 +83,31 @@ export async function writeDetection(
   requireCandidates(candidates, call);
   requireOptions(call, options, writeRules);
   const { userId = 'cryoet-picks', sessionId = '0', model, tomogram, overlap, average, settings, signal } = options;
-  const [entry] = await run.tomograms({ type: tomogram, voxelSpacing: options.voxelSpacing, signal });
-  const source = await run.tomogram(tomogram, { voxelSpacing: options.voxelSpacing, signal });
+  const { acrossObjects, max, overwrite, voxelSpacing } = options;
+  const source = await run.tomogram(tomogram, { voxelSpacing, signal });
   const search = {
     ...{ overlap, average, settings },
     model: recordOfModel(model),
     tomogram: await recordOfTomogram(source, tomogram, { signal }),
   };
+  requireSameGrid(candidates, search, `run "${run.name}"`);
   const author = { userId, sessionId };
-  const wanted = { ...author, classes: candidates.objects, isRestricted: false, overwrite: options.overwrite, signal };
+  const wanted = { ...author, classes: candidates.objects, isRestricted: false, overwrite, signal };
   requireReplaceable(run, await existingPicks(run, wanted), { ...wanted, model: search.model });
   await run.requireWritable({ signal });
-  const tomogramUri = formatUri('tomogram', { type: tomogram, voxelSpacing: entry!.voxelSpacing });
-  const provenance = await recordOfCandidates({ ...search, ...author, spec: model.spec, tomogramUri });
-  await run.writeCandidates(candidates, { ...author, provenance, signal });
-  const { acrossObjects, max, overwrite } = options;
+  await keepCandidates(run, candidates, { search, spec: model.spec, type: tomogram, voxelSpacing, ...author, signal });
   const how = { acrossObjects, max, overwrite };
   return (await pickFrom(run, candidates, { ...how, ...author, search, signal })).picks;
+}
+
+/** @throws {@link CryoetPicksError} `conflict` for candidates of another grid than that of the tomogram, unless it was changed before. */
+function requireSameGrid({ grid }: Candidates, { tomogram, settings }: RecordedSearch, where: string): void {
+  const others = gridDifferences(grid, tomogram, settings);
+  if (others.length === 0) return;
+  const tomogramOf = `tomogram "${String(tomogram.type)}" of ${where}`;
+  throw new CryoetPicksError(
+    'conflict',
+    `the candidates were found on another grid than that of ${tomogramOf}: ${others.join(', ')}; ` +
+      'if the tomogram was changed before the search, say so in settings, such as { resampled: true }',
+  );
 }

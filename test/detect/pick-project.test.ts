@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   boxMask,
+  type Candidates,
   chooseThresholds,
   type DetectProjectOptions,
   detectCandidates,
@@ -422,6 +423,28 @@ describe('writeDetection', () => {
     const [picked] = await pick(project, { ...author, acrossObjects, max, runs: ['TS_1'], resume: true });
     expect(picked!.status).toBe('skipped');
   });
+
+  it.each<[string, RegExp, Partial<Candidates['grid']>]>([
+    ['shape', /grid\.shape was \[10,16,19\], is \[10,16,18\]/, { shape: [10, 16, 19] }],
+    ['voxel size', /grid\.voxelSize was \[10,10,11\], is \[10,10,10\]/, { voxelSize: [10, 10, 11] }],
+    ['origin', /grid\.origin\.x was 5, is 0/, { origin: { x: 5, y: 0, z: 0 } }],
+  ])(
+    'writeDetection refuses candidates of another grid than that of the tomogram, unless it was changed before: %s',
+    async (_, message, other) => {
+      const { project, overlay } = await twoRuns();
+      const run = await project.run('TS_1');
+      const candidates = await detectCandidates(await run.tomogram('denoised'), { model });
+      const moved = { ...candidates, grid: { ...candidates.grid, ...other } };
+      const write = (settings: Record<string, boolean>) =>
+        writeDetection(run, moved, { model, tomogram: 'denoised', settings });
+      await expect(write({ inverted: false })).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringMatching(message),
+      });
+      expect(await filesOf(overlay)).toEqual({});
+      expect((await write({ resampled: true })).length).toBeGreaterThan(0);
+    },
+  );
 
   it('writeDetection writes nothing over picks of somebody else, nor where the run has no such tomogram', async () => {
     const { project, overlay } = await twoRuns();
