@@ -2,7 +2,7 @@ import { optional, ownNumber, type PerObject, perObject, type RulesFor } from '.
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Candidates, PicksFromCandidatesOptions } from '../picks/candidates.ts';
-import { chooseThresholds, estimateFalsePicks, type FalsePicks, requireMaxFalse } from '../picks/false-picks.ts';
+import { chooseWithEstimates, type FalsePicks, requireMaxFalse } from '../picks/false-picks.ts';
 
 /** A limit on false picks in place of thresholds. */
 export interface MaxFalseOptions {
@@ -73,15 +73,13 @@ export function thresholdsWithin(
 ): ThresholdsWithin {
   const objects = Object.keys(shares);
   if (objects.length === 0) return { thresholds };
-  const chosen = chooseThresholds(candidates, { ...picking, maxFalse: shares });
-  const estimates = estimateFalsePicks(candidates, {
+  const chosen = chooseWithEstimates(candidates, {
     ...picking,
     objects: objects.map((name) => ({ name })),
-    thresholds: chosen,
+    maxFalse: shares,
   });
   const maxFalse = objects.map((object): [string, ChosenThreshold] => {
-    const estimate = estimates[object]!;
-    const threshold = ownNumber(chosen, object);
+    const { threshold, ...estimate } = chosen[object]!;
     if (threshold !== undefined) return [object, { threshold, ...estimate }];
     const usual = candidates.thresholds[object]!;
     const message =
@@ -90,8 +88,12 @@ export function thresholdsWithin(
     onWarning?.({ code: 'false-picks-unknown', message });
     return [object, { threshold: usual, ...estimate }];
   });
+  const told = objects.flatMap((object): [string, number][] => {
+    const { threshold } = chosen[object]!;
+    return threshold === undefined ? [] : [[object, threshold]];
+  });
   return {
-    thresholds: { ...(thresholds as Exclude<PerObject, number> | undefined), ...chosen },
+    thresholds: { ...(thresholds as Exclude<PerObject, number> | undefined), ...Object.fromEntries(told) },
     maxFalse: Object.fromEntries(maxFalse),
   };
 }

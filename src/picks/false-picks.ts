@@ -13,10 +13,14 @@ import {
 import type { Calibration } from '../inference/calibration.ts';
 import { type VoxelGrid, voxelCount } from '../space/grid.ts';
 import {
+  bestFirst,
   type Candidates,
+  candidatesApart,
+  type Picking,
   type PicksFromCandidatesOptions,
+  pickingOf,
   pickingRules,
-  picksFromCandidates,
+  pickOf,
   requireCandidates,
   requireKnown,
 } from './candidates.ts';
@@ -68,35 +72,44 @@ export function estimateFalsePicks(
 ): Readonly<Record<string, FalsePicks>> {
   const call = 'estimateFalsePicks';
   requireCandidates(candidates, call);
-  const { counts = () => true, ...given } = requireOptions(call, options, estimateRules);
-  const { thresholds = {}, ...picking } = given;
-  const counted = new Map<string, boolean[]>();
-  for (const pick of picksFromCandidates(candidates, given)) {
-    const own = counted.get(pick.object) ?? [];
-    own.push(counts(pick));
-    counted.set(pick.object, own);
-  }
+  const { counts, ...asked } = requireOptions(call, options, estimateRules);
+  const picking = pickingOf(candidates, asked);
+  const isCounted = counts && ((index: number) => counts(pickOf(candidates, index)));
   const entries = gradedPicks(candidates, picking).map((graded): [string, FalsePicks] => {
     const { object } = graded;
-    const own = counted.get(object) ?? [];
-    const picks = own.filter(Boolean).length;
-    if (graded.reason !== undefined) return [object, { picks, reason: graded.reason }];
-    const { calibration, falseUpTo } = graded;
-    const threshold = typeof thresholds === 'number' ? thresholds : ownNumber(thresholds, object);
-    if ((threshold ?? candidates.thresholds[object]!) < calibration.floor) {
-      return [object, { picks, reason: `its calibration is for scores of at least ${calibration.floor}` }];
-    }
-    const falsePicks =
-      picks === own.length
-        ? falseUpTo[picks]!
-        : own.reduce((sum, isCounted, i) => (isCounted ? sum + falseUpTo[i + 1]! - falseUpTo[i]! : sum), 0);
-    const interval = betaBinomialInterval(picks, falsePicks, calibration.concentration);
-    if (!isTelling(interval, picks)) {
-      return [object, { picks, reason: `the estimate is too wide, from ${interval[0]} to ${interval[1]} of ${picks}` }];
-    }
-    return [object, { picks, falsePicks, interval }];
+    return [object, estimateOf(graded, picking.thresholds[object]!, isCounted)];
   });
   return Object.fromEntries(entries);
+}
+
+/** What is false of the picks of an object at a threshold, and of these, of those that count. */
+function estimateOf(graded: Graded, threshold: number, isCounted?: (index: number) => boolean): FalsePicks {
+  const reaching = countReaching(graded, threshold);
+  const counted = isCounted && Array.from(graded.members.subarray(0, reaching), isCounted);
+  const picks = counted?.filter(Boolean).length ?? reaching;
+  const { calibration, falseUpTo } = graded;
+  if (calibration === undefined) return { picks, reason: graded.reason };
+  if (threshold < calibration.floor) {
+    return { picks, reason: `its calibration is for scores of at least ${calibration.floor}` };
+  }
+  const falsePicks =
+    picks === reaching
+      ? falseUpTo[picks]!
+      : counted!.reduce((sum, isIn, i) => (isIn ? sum + falseUpTo[i + 1]! - falseUpTo[i]! : sum), 0);
+  const interval = betaBinomialInterval(picks, falsePicks, calibration.concentration);
+  if (isTelling(interval, picks)) return { picks, falsePicks, interval };
+  return { picks, reason: `the estimate is too wide, from ${interval[0]} to ${interval[1]} of ${picks}` };
+}
+
+/** How many scores, best first, reach a threshold. */
+function countReaching({ scores }: Pick<Graded, 'scores'>, threshold: number): number {
+  let [low, high] = [0, scores.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (scores[middle]! >= threshold) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** An interval that holds a fifth of the picks and four fifths of them tells nothing. */
@@ -131,11 +144,31 @@ export function chooseThresholds(
 ): Readonly<Record<string, number>> {
   const call = 'chooseThresholds';
   requireCandidates(candidates, call);
-  const { maxFalse, ...picking } = requireOptions(call, options, chooseRules);
-  requireMaxFalse(candidates.objects, maxFalse, call);
-  const entries = gradedPicks(candidates, picking).flatMap((graded): [string, number][] => {
-    const share = typeof maxFalse === 'number' ? maxFalse : ownNumber(maxFalse, graded.object);
-    return share === undefined || graded.reason !== undefined ? [] : [[graded.object, lowestThreshold(graded, share)]];
+  const checked = requireOptions(call, options, chooseRules);
+  requireMaxFalse(candidates.objects, checked.maxFalse, call);
+  const chosen = Object.entries(chooseWithEstimates(candidates, checked));
+  return Object.fromEntries(
+    chosen.flatMap(([object, { threshold }]) => (threshold === undefined ? [] : [[object, threshold]])),
+  );
+}
+
+/** A threshold, unless none can be told, and what is false of the picks at it, or else at the usual one. */
+export interface ThresholdWithEstimate extends FalsePicks {
+  readonly threshold?: number | undefined;
+}
+
+/** As {@link chooseThresholds}, with the estimates, of each object that has a maximum share. */
+export function chooseWithEstimates(
+  candidates: Candidates,
+  { maxFalse, ...asked }: ChooseThresholdsOptions,
+): Readonly<Record<string, ThresholdWithEstimate>> {
+  const picking = pickingOf(candidates, asked);
+  const entries = gradedPicks(candidates, picking).flatMap((graded): [string, ThresholdWithEstimate][] => {
+    const { object } = graded;
+    const share = typeof maxFalse === 'number' ? maxFalse : ownNumber(maxFalse, object);
+    if (share === undefined) return [];
+    const threshold = graded.calibration && lowestThreshold(graded, share);
+    return [[object, { threshold, ...estimateOf(graded, threshold ?? picking.thresholds[object]!) }]];
   });
   return Object.fromEntries(entries);
 }
@@ -163,47 +196,62 @@ const estimateRules: RulesFor<EstimateFalsePicksOptions> = {
 };
 const chooseRules: RulesFor<ChooseThresholdsOptions> = { ...objectsAndPlaces, maxFalse: perObject };
 
-/** The picks of an object down to the floor of its calibration, best first. */
-interface Graded {
+interface PicksOfObject {
   readonly object: string;
+  /** Candidates that are picks, by their indices, best first: all that are known, or those at the threshold if nothing can be told. */
+  readonly members: Uint32Array;
+  /** Of each of them. */
+  readonly scores: Float64Array;
+}
+
+/** An object with a calibration that fits. */
+interface Told extends PicksOfObject {
   readonly calibration: Calibration;
   readonly reason?: undefined;
-  readonly scores: readonly number[];
-  /** How many of the first n picks are false by estimate, from n = 0. */
+  /** How many of the first n picks are false by estimate, from n = 0, down to the floor of the calibration. */
   readonly falseUpTo: Float64Array;
 }
 
 /** An object of which it cannot be told how many picks are false. */
-interface NotGraded {
-  readonly object: string;
+interface Untold extends PicksOfObject {
   readonly calibration?: undefined;
+  readonly falseUpTo?: undefined;
   readonly reason: string;
 }
 
-function gradedPicks(
-  candidates: Candidates,
-  { objects, minDistances = {}, mask }: Omit<EstimateFalsePicksOptions, 'thresholds' | 'counts'>,
-): readonly (Graded | NotGraded)[] {
-  const wanted = objects && new Set(objects.map(({ name }) => name));
-  const judged = candidates.objects
-    .filter((object) => wanted?.has(object) ?? true)
-    .map((object) => ({ object, ...calibrationFor(object, candidates, minDistances) }));
-  const told = judged.filter(({ calibration }) => calibration).map(({ object: name }) => ({ name }));
-  const options = { objects: told, minDistances, thresholds: candidates.lowestThresholds };
-  const pick = (within: PicksFromCandidatesOptions) =>
-    told.length === 0
-      ? new Map<string, readonly number[]>()
-      : scoresByObject(picksFromCandidates(candidates, { ...options, ...within }));
-  const everywhere = pick({});
-  const inside = mask === undefined ? everywhere : pick({ mask });
-  return judged.map((one): Graded | NotGraded => {
-    if (one.reason !== undefined) return one;
+type Graded = Told | Untold;
+
+/** The picks of each object, graded. Those at a higher threshold are the first ones: a pick is suppressed by better ones only. */
+function gradedPicks(candidates: Candidates, picking: Picking): readonly Graded[] {
+  const { names, thresholds, mask } = picking;
+  const judged = names.map((object) => ({ object, ...calibrationFor(object, candidates, picking) }));
+  const known = judged.map(({ object, calibration }): [string, number] => [
+    object,
+    calibration ? candidates.lowestThresholds[object]! : thresholds[object]!,
+  ]);
+  const all = { ...picking, thresholds: Object.fromEntries(known) };
+  const inside = candidatesApart(candidates, all);
+  const everywhere = mask === undefined ? inside : candidatesApart(candidates, { ...all, mask: undefined });
+  return judged.map((one): Graded => {
     const { object, calibration } = one;
-    const known = (scores: readonly number[] = []) => scores.filter((score) => score >= calibration.floor);
-    const scores = known(inside.get(object));
-    const terms = termsOf(known(everywhere.get(object)), candidates.grid, calibration);
-    return { object, calibration, scores, falseUpTo: falseAmongFirst(scores, terms, calibration.weights) };
+    const members = bestFirst(candidates, inside.get(object)!);
+    const own = { object, members, scores: scoresOf(candidates, members) };
+    if (calibration === undefined) return { ...own, reason: one.reason };
+    const count = countReaching(own, calibration.floor);
+    const ofTomogram = scoresOf(candidates, everywhere.get(object)!).filter((score) => score >= calibration.floor);
+    const terms = termsOf(ofTomogram, candidates.grid, calibration);
+    return {
+      ...own,
+      calibration,
+      falseUpTo: falseAmongFirst(own.scores.subarray(0, count), terms, calibration.weights),
+    };
   });
+}
+
+function scoresOf({ scores }: Candidates, members: Uint32Array): Float64Array {
+  const own = new Float64Array(members.length);
+  for (let i = 0; i < own.length; i++) own[i] = scores[members[i]!]!;
+  return own;
 }
 
 type FittingCalibration =
@@ -213,8 +261,8 @@ type FittingCalibration =
 /** The calibration of an object, if it is for picks such as these. */
 function calibrationFor(
   object: string,
-  { calibration: all = {}, lowestThresholds, minDistances: usual }: Candidates,
-  minDistances: PerObject,
+  { calibration: all = {}, lowestThresholds }: Candidates,
+  { minDistances }: Picking,
 ): FittingCalibration {
   if (!Object.hasOwn(all, object)) return { reason: 'the model card has no calibration for it' };
   const calibration = all[object]!;
@@ -222,21 +270,9 @@ function calibrationFor(
   const lowest = lowestThresholds[object]!;
   if (lowest > floor)
     return { reason: `candidates are known down to ${lowest}; its calibration needs all down to ${floor}` };
-  const given = typeof minDistances === 'number' ? minDistances : ownNumber(minDistances, object);
-  const distance = given ?? usual[object]!;
+  const distance = minDistances[object]!;
   if (distance === minDistance) return { calibration };
   return { reason: `picks are ${distance} Å apart; its calibration is for ${minDistance} Å` };
-}
-
-/** The scores of each object, best first. */
-function scoresByObject(picks: readonly ParticlePick[]): ReadonlyMap<string, readonly number[]> {
-  const scores = new Map<string, number[]>();
-  for (const { object, score } of picks) {
-    const own = scores.get(object);
-    if (own) own.push(score);
-    else scores.set(object, [score]);
-  }
-  return scores;
 }
 
 /** Å³ in a µm³. */
@@ -251,23 +287,24 @@ export type Terms = Calibration['weights'];
  * @param scores - Of all picks of the tomogram down to the floor of the calibration.
  */
 export function termsOf(
-  scores: readonly number[],
+  scores: Iterable<number>,
   { shape, voxelSize }: Pick<VoxelGrid, 'shape' | 'voxelSize'>,
   { sure, doubtful }: Pick<Calibration, 'sure' | 'doubtful'>,
 ): (score: number) => Terms {
   const volume = (voxelCount(shape) * voxelCount(voxelSize)) / CUBIC_MICROMETRE;
-  const logDensity = (isCounted: (score: number) => boolean) =>
-    Math.log((scores.filter(isCounted).length + 0.5) / volume);
-  const ofTomogram = {
-    constant: 1,
-    sureDensity: logDensity((score) => score >= sure),
-    doubtfulDensity: logDensity((score) => score < doubtful),
+  const logDensity = (count: number) => Math.log((count + 0.5) / volume);
+  const counts = { sure: 0, doubtful: 0 };
+  for (const score of scores) {
+    if (score >= sure) counts.sure++;
+    if (score < doubtful) counts.doubtful++;
+  }
+  const sureDensity = logDensity(counts.sure);
+  const doubtfulDensity = logDensity(counts.doubtful);
+  const ofSure = logit(sure);
+  return (score) => {
+    const own = logit(score);
+    return { constant: 1, score: own, sureScore: Math.max(0, own - ofSure), sureDensity, doubtfulDensity };
   };
-  return (score) => ({
-    ...ofTomogram,
-    score: logit(score),
-    sureScore: Math.max(0, logit(score) - logit(sure)),
-  });
 }
 
 /** Where logits are cut: beyond, there is too little to fit. */
@@ -280,28 +317,35 @@ function logit(score: number): number {
 
 /** How many of the first n scores are false, from n = 0. */
 function falseAmongFirst(
-  scores: readonly number[],
+  scores: Float64Array,
   terms: (score: number) => Terms,
   weights: Calibration['weights'],
 ): Float64Array {
   const sums = new Float64Array(scores.length + 1);
-  scores.forEach((score, i) => {
-    const own = terms(score);
-    const logOdds = (Object.keys(own) as (keyof Terms)[]).reduce((sum, name) => sum + weights[name] * own[name], 0);
+  for (let i = 0; i < scores.length; i++) {
+    const { constant, score, sureScore, sureDensity, doubtfulDensity } = terms(scores[i]!);
+    const logOdds =
+      weights.constant * constant +
+      weights.sureDensity * sureDensity +
+      weights.doubtfulDensity * doubtfulDensity +
+      weights.score * score +
+      weights.sureScore * sureScore;
     sums[i + 1] = sums[i]! + 1 / (1 + Math.exp(logOdds));
-  });
+  }
   return sums;
 }
 
-function lowestThreshold({ scores, falseUpTo, calibration }: Graded, share: number): number {
-  for (let count = scores.length; count > 0; count--) {
+function lowestThreshold({ scores, falseUpTo, calibration }: Told, share: number): number {
+  for (let count = falseUpTo.length - 1; count > 0; count--) {
     // Equal scores go together.
     if (scores[count] === scores[count - 1]) continue;
     if (falseUpTo[count]! <= share * count) return scores[count - 1]!;
   }
-  const [best] = scores;
   // Just above the best one, or, where there is none, as low as may be.
-  return best === undefined ? calibration.floor : best + Math.max(Math.abs(best) * Number.EPSILON, Number.MIN_VALUE);
+  const best = scores[0]!;
+  return falseUpTo.length === 1
+    ? calibration.floor
+    : best + Math.max(Math.abs(best) * Number.EPSILON, Number.MIN_VALUE);
 }
 
 /** The share of the distribution on either side of an interval. */

@@ -321,6 +321,20 @@ describe('maxFalse', () => {
     expect(usual).not.toHaveProperty('maxFalse', expect.anything());
   });
 
+  it('pickProject grades candidates once with maxFalse: a mask is asked twice about each, for the threshold and for the picks', async () => {
+    const { project } = await twoRuns();
+    await detect(project);
+    const run = await project.run('TS_1');
+    const { candidates } = await run.readCandidates({ userId: 'cryoet-picks', sessionId: '0' });
+    const own = candidates.objectIndices.filter((index) => candidates.objects[index] === 'ribosome').length;
+    let asked = 0;
+    const mask: RunMask = { of: () => () => ++asked > 0, settings: {} };
+    const options = { maxFalse: 0.5, mask, runs: ['TS_1'], objects: [{ name: 'ribosome' }] };
+    expect(await pick(project, options)).toMatchObject([{ status: 'detected' }]);
+    expect(asked).toBeGreaterThan(own);
+    expect(asked).toBeLessThanOrEqual(2 * own);
+  });
+
   it('detectProject records the maximum share and the calibration, so that a resumed run notices another one', async () => {
     const { project, overlay } = await twoRuns();
     await detect(project, { maxFalse: { ribosome: 0.3 } });
