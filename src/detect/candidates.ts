@@ -49,7 +49,7 @@ export interface SearchOptions {
   readonly allowMissingChunks?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Called for voxels that are not finite, and for chunks that were missing in the store. */
+  /** Called for voxels that are not finite, for chunks that were missing in the store, and for what was assumed of an object. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
@@ -99,7 +99,9 @@ export async function detectCandidates(source: VolumeSource, options: DetectCand
     thresholds,
     minDistances,
     classes: objects,
-  } = chooseObjects(spec, options.objects, { thresholds: options.thresholds, minDistances: options.minDistances });
+  } = chooseObjects(spec, options.objects, {
+    ...{ thresholds: options.thresholds, minDistances: options.minDistances, onWarning },
+  });
   const floors = floorsOf(spec, thresholds, options);
   requireVoxelSize(source.grid, spec);
 

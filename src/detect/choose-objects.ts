@@ -1,4 +1,5 @@
 import {
+  callback,
   finiteLength,
   finiteScore,
   isFields,
@@ -15,6 +16,7 @@ import {
   requireOptions,
   text,
 } from '../core/arguments.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ModelSpec } from '../inference/model.ts';
 
@@ -36,9 +38,11 @@ export interface ChooseObjectsOptions {
   readonly thresholds?: PerObject | undefined;
   /**
    * Minimum distance of two picks of an object, in Å: one for all objects, or a record of those that differ from the model card.
-   * @defaultValue the distance of the model card, else the object's radius, else 0
+   * @defaultValue the distance of the model card, else the object's radius, else 0 with a warning
    */
   readonly minDistances?: PerObject | undefined;
+  /** Called once for each object whose minimum distance nothing gives, so that 0 Å is assumed. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /** The objects that a detection looks for. */
@@ -74,23 +78,32 @@ export function chooseObjects(
   const call = 'chooseObjects';
   requireArgument(call, 'spec', spec, modelSpec);
   requireArgument(call, 'objects', objects, optional(objectsRule));
-  const { thresholds = {}, minDistances = {} } = requireOptions(call, options, chooseRules);
+  const { thresholds = {}, minDistances = {}, onWarning } = requireOptions(call, options, chooseRules);
   checkPerObject(spec, { option: 'thresholds', value: thresholds, rule: finiteScore });
   checkPerObject(spec, { option: 'minDistances', value: minDistances, rule: finiteLength });
   const known = spec.classes.filter((name) => name !== null);
   const wanted = wantedObjects(spec, objects ?? known.map((name) => ({ name })));
   const threshold = (name: string) => givenNumber(thresholds, name) ?? ownNumber(spec.thresholds, name) ?? 0.5;
-  const minDistance = ({ name, radius }: DetectableObject) =>
-    givenNumber(minDistances, name) ?? ownNumber(spec.minDistances, name) ?? radius ?? 0;
+  const knownDistance = ({ name, radius }: DetectableObject) =>
+    givenNumber(minDistances, name) ?? ownNumber(spec.minDistances, name) ?? radius ?? undefined;
   const chosen = {
     classes: wanted.map(({ name }) => name),
     thresholds: Object.fromEntries(wanted.map(({ name }) => [name, threshold(name)])),
-    minDistances: Object.fromEntries(wanted.map((object) => [object.name, minDistance(object)])),
+    minDistances: Object.fromEntries(wanted.map((object) => [object.name, knownDistance(object) ?? 0])),
   };
   // Numbers of a card that was not parsed, and radii.
   numberPerObject('thresholds', chosen.thresholds, finiteScore);
   numberPerObject('minDistances', chosen.minDistances, finiteLength);
+  for (const object of wanted) if (knownDistance(object) === undefined) onWarning?.(assumedDistance(object.name));
   return chosen;
+}
+
+/** Warns of an object of which several picks may lie on one particle. */
+function assumedDistance(object: string): Warning {
+  const message =
+    `"${object}" has no radius, and the model card has no minimum distance for it: 0 Å is assumed, ` +
+    'so that one particle may get several picks; give the object a radius';
+  return { code: 'distance-assumed', message };
 }
 
 const objectsRule: Rule = {
@@ -114,6 +127,7 @@ const objectsRule: Rule = {
 export const chooseRules: RulesFor<ChooseObjectsOptions> = {
   thresholds: /* @__PURE__ */ optional(perObject),
   minDistances: /* @__PURE__ */ optional(perObject),
+  onWarning: /* @__PURE__ */ optional(callback),
 };
 
 interface GivenOption {

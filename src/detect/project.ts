@@ -93,6 +93,7 @@ export async function* detectProject(
   const tomogram = options.tomogram ?? (await tomogramTypeOf(named, options));
   const runs = inShard(named, options);
   const reported = reportedIn(project);
+  const assumed = new Set<string>();
   const refused = await refusals(runs, { ...search, tomogram });
   for (const [run, error] of refused) yield { run, status: 'failed', error, warnings: [] };
   const waiting = runs.filter(({ name }) => !refused.has(name)).map((run) => ({ run, tries: 0, earlier: noWarnings }));
@@ -106,7 +107,7 @@ export async function* detectProject(
         ...search,
         tomogram,
         onProgress: (one: Progress) => onProgress?.({ ...one, ...progress }),
-        onWarning: warn,
+        onWarning: notAgain(assumed, warn),
       });
       if (isTriedAgain(outcome, { tries, retries })) warn(failedOnce(outcome, retries - tries));
       return outcome;
@@ -135,6 +136,16 @@ function failedOnce({ error }: Extract<Outcome, { status: 'failed' }>, left: num
   const reason = error instanceof Error ? error.message : String(error);
   const message = `the search failed, and is tried again up to ${left === 1 ? 'once' : `${left} times`}: ${reason}`;
   return { code: 'run-tried-again', message, path: isCryoetPicksError(error) ? error.path : undefined };
+}
+
+/** Passes on warnings, those of what was assumed of an object once for all runs. */
+function notAgain(assumed: Set<string>, onWarning: (warning: Warning) => void): (warning: Warning) => void {
+  return (warning) => {
+    const { code, message } = warning;
+    if (code === 'distance-assumed' && assumed.has(message)) return;
+    if (code === 'distance-assumed') assumed.add(message);
+    onWarning(warning);
+  };
 }
 
 /** The runs whose picks must not be replaced, with the error of each, in the order of the runs. */

@@ -1,9 +1,9 @@
-import { parseModelSpec, picksFromCandidates } from '../entry/index.ts';
+import { type DetectableObject, parseModelSpec, picksFromCandidates } from '../entry/index.ts';
 import type { DeviceChoice, RuntimeModules, ViewSession } from '../entry/web.ts';
 import type { TomogramChoice } from './collection.ts';
 import { defaultNetwork, type Network, planSearch, type SearchPlan, searchIn } from './detect.ts';
 import { button, element, field } from './element.ts';
-import type { Page } from './page.ts';
+import { assumedRadii, type Page } from './page.ts';
 import type { State } from './state.ts';
 import type { Work } from './work.ts';
 import type { Workspace } from './workspace.ts';
@@ -12,6 +12,7 @@ import type { Workspace } from './workspace.ts';
 export function detector(page: Page, workspace: Workspace, session: () => ViewSession | undefined): () => void {
   const { live } = page;
   const facts = element('p', { className: 'quiet' });
+  const assumptions = element('p', { role: 'status', hidden: true });
   const files = element('input', { type: 'file', multiple: true, accept: '.onnx,.json' });
   const start = element('button', { type: 'submit', className: 'primary' }, 'Detect');
   const form = element(
@@ -19,6 +20,7 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     { method: 'dialog' },
     element('h2', {}, 'Detect'),
     facts,
+    assumptions,
     field('Network', files),
     element(
       'p',
@@ -43,6 +45,7 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     ready = undefined;
     start.disabled = true;
     facts.textContent = 'Loading the network…';
+    assumptions.hidden = true;
     try {
       const { runtime, install, model } = session() ?? {};
       if (runtime === undefined || model === undefined) {
@@ -56,8 +59,14 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
       const { opened } = workspace;
       if (opened === undefined) throw new Error('Open a tomogram first.');
       const plan = planSearch(opened.sources, network.spec);
-      ready = { network, isOwn: chosen !== undefined, plan, runtime, tomogram: opened.choice };
+      const objects = live.state.objects.map(({ name, radius, isRadiusAssumed }) => ({
+        name,
+        radius: isRadiusAssumed ? undefined : radius,
+      }));
+      ready = { network, isOwn: chosen !== undefined, plan, runtime, tomogram: opened.choice, objects };
       facts.textContent = factsOf(ready);
+      assumptions.textContent = assumedRadii(live.state.objects) ?? '';
+      assumptions.hidden = assumptions.textContent === '';
       start.disabled = false;
       // Enter starts, unless a person has gone to another field.
       if (document.activeElement === dialog) start.focus();
@@ -66,8 +75,8 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
       facts.textContent = error instanceof Error ? error.message : String(error);
     }
   };
-  const search = async ({ network, plan, runtime, tomogram }: Ready, { signal, show: showWork }: Work) => {
-    const { run, objects } = live.state;
+  const search = async ({ network, plan, runtime, tomogram, objects }: Ready, { signal, show: showWork }: Work) => {
+    const { run } = live.state;
     if (run === undefined) return;
     const { level } = plan;
     let where: string | undefined;
@@ -121,6 +130,8 @@ interface Ready {
   readonly plan: SearchPlan;
   readonly runtime: RuntimeModules;
   readonly tomogram: TomogramChoice;
+  /** Those to look for, with the radii that the project gives. */
+  readonly objects: readonly DetectableObject[];
 }
 
 /** What the search is, and how much memory it takes. */

@@ -1,4 +1,4 @@
-import type { Candidates, ModelSpec, Progress } from '../entry/index.ts';
+import type { Candidates, DetectableObject, ModelSpec, Progress } from '../entry/index.ts';
 import type { DeviceChoice, LentStore, RuntimeModules } from '../entry/web.ts';
 import type { VolumePlace } from './volume-place.ts';
 
@@ -11,7 +11,7 @@ export interface SearchStart {
   readonly runtime: RuntimeModules;
   readonly network: ArrayBuffer;
   readonly spec: ModelSpec;
-  readonly objects: readonly { readonly name: string; readonly radius: number }[];
+  readonly objects: readonly DetectableObject[];
 }
 
 /** What the worker sends: where it computes, how far it is, and what came out. */

@@ -1,5 +1,6 @@
 import {
   type Candidates,
+  type DetectableObject,
   type ModelSpec,
   type Progress,
   parseModelSpec,
@@ -60,7 +61,7 @@ export interface SearchOptions {
   readonly level: number;
   /** Addresses of the modules of onnxruntime-web. */
   readonly runtime: RuntimeModules;
-  readonly objects: readonly { readonly name: string; readonly radius: number }[];
+  readonly objects: readonly DetectableObject[];
   readonly signal: AbortSignal;
   readonly onDevice: (choice: DeviceChoice) => void;
   readonly onProgress: (progress: Progress) => void;

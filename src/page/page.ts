@@ -34,6 +34,16 @@ export interface Page {
 /** The radius of an object for which the project gives none, in Å. */
 export const DEFAULT_RADIUS = 80;
 
+/** What to tell of objects whose radius is assumed; undefined if the project gives all. */
+export function assumedRadii(objects: readonly ShownObject[]): string | undefined {
+  const names = objects.filter(({ isRadiusAssumed }) => isRadiusAssumed).map(({ name }) => `"${name}"`);
+  if (names.length === 0) return undefined;
+  return (
+    `The project gives no radius of ${names.join(', ')}: rings and scores take ${DEFAULT_RADIUS} Å. ` +
+    'A search takes the minimum distances of the network.'
+  );
+}
+
 /** An object that the project does not know. */
 export function unknownObject(name: string): ShownObject {
   return { name, color: 'rgb(138 147 163)', radius: DEFAULT_RADIUS };

@@ -13,6 +13,8 @@ export interface ShownObject {
   readonly label?: number | undefined;
   /** In Å. */
   readonly radius: number;
+  /** True if the project gives no radius, so that this one is assumed. */
+  readonly isRadiusAssumed?: boolean | undefined;
 }
 
 /** A pick that was loaded, with a name that stays the same however often it is loaded. */

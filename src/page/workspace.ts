@@ -6,7 +6,7 @@ import { type DraftOf, type Drafts, draftKeeper, draftsIn } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
 import { flyTo, nextOpen, selectedPick } from './navigate.ts';
-import { DEFAULT_RADIUS, type Page, unknownObject } from './page.ts';
+import { assumedRadii, DEFAULT_RADIUS, type Page, unknownObject } from './page.ts';
 import { middleOf } from './planes.ts';
 import { goneOn, resumed, type SavedReview } from './resume.ts';
 import { type Review, reviewOf } from './review.ts';
@@ -227,6 +227,7 @@ export function createWorkspace(page: Page): Workspace {
         name,
         label,
         radius: radius ?? DEFAULT_RADIUS,
+        isRadiusAssumed: radius === null || radius === undefined,
         color: colors.get(name) as string,
       }));
       const { person, userId, sessionId, canWrite } = live.state;
@@ -236,6 +237,7 @@ export function createWorkspace(page: Page): Workspace {
         hidden: new Set(place.hidden),
         object: place.object ?? objects[0]?.name,
       });
+      const assumed = assumedRadii(objects);
       await during('run', async ({ signal, show }) => {
         const runs = await collection.runs(signal);
         show({ runs });
@@ -243,6 +245,7 @@ export function createWorkspace(page: Page): Workspace {
         const opening = first === undefined ? undefined : workspace.openRun(first, place);
         if (first === undefined) tell('The project has no runs yet.');
         else if (place.run !== undefined && place.run !== first) tell(`There is no run "${place.run}" here.`);
+        else if (assumed !== undefined) tell(assumed);
         await opening;
       });
     },

@@ -16,6 +16,7 @@ import {
   suppressNearby,
   toPick,
   type VolumeSource,
+  type Warning,
   zScore,
 } from '../../src/entry/index.ts';
 import { createRandom } from '../../src/entry/simulate.ts';
@@ -139,6 +140,21 @@ describe('chooseObjects', () => {
       thresholds: { ribosome: 9, 'apo-ferritin': 4 },
       minDistances: { ribosome: 7, 'apo-ferritin': 25 },
     });
+  });
+
+  it('chooseObjects warns once of each object whose distance nothing gives, and of no other', () => {
+    const warnedOf = (chosen: typeof spec, options: object) => {
+      const warnings: Warning[] = [];
+      const mixed = [{ name: 'ribosome', radius: null }, { name: 'apo-ferritin', radius: 60 }, { name: 'ribosome' }];
+      chooseObjects(chosen, mixed, { ...options, onWarning: (warning) => warnings.push(warning) });
+      return warnings;
+    };
+    const bare = { ...spec, minDistances: {} };
+    expect(warnedOf(bare, {})).toEqual([
+      { code: 'distance-assumed', message: expect.stringMatching(/^"ribosome" has no radius, .*: 0 Å is assumed/) },
+    ]);
+    expect(warnedOf(bare, { minDistances: { ribosome: 0 } })).toEqual([]);
+    expect(warnedOf(spec, {})).toEqual([]);
   });
 
   it('chooseObjects takes one number for every object that is looked for', () => {

@@ -60,6 +60,22 @@ function failingStore({ code, key }: { readonly code: string; readonly key: RegE
 }
 
 describe('detectProject', () => {
+  it('detectProject warns once, with the first run, of an object for which it has to assume a distance', async () => {
+    const { project } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
+    const bare = identityModel({ ...model.spec, minDistances: { 'apo-ferritin': 30 } });
+    const warnings: Warning[] = [];
+    const results = await resultsOf(project, {
+      model: bare,
+      objects: [{ name: 'ribosome' }, { name: 'apo-ferritin' }],
+      onWarning: (warning) => warnings.push(warning),
+    });
+    const expected = [
+      { code: 'distance-assumed', run: 'TS_1', message: expect.stringMatching(/^"ribosome" has no radius/) },
+    ];
+    expect(warnings).toEqual(expected);
+    expect(results.map((result) => result.warnings)).toEqual([expected, []]);
+  });
+
   it('detectProject writes one picks file per object of each run, an empty one where nothing was found', async () => {
     const { project, overlay } = projectOf({ static: await tomograms(['TS_1', 'TS_2']) });
     const results = await resultsOf(project);

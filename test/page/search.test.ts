@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { openProject } from '../../src/entry/node.ts';
 import { expectMessage, press, save, settled } from '../support/page-hands.ts';
-import { picksOfNode, simulatedProject } from '../support/page-project.ts';
+import { makeProject, picksOfNode, simulatedProject, twoObjects } from '../support/page-project.ts';
 import { describePage } from '../support/served-page.ts';
 
 /** Starts a search with the network of the package, after the memory that it takes was told. */
@@ -37,6 +37,19 @@ describePage('Detect in the page of view', ({ open }) => {
     }
     expect(problems).toEqual([]);
   }, 180_000);
+
+  it('tells when a project is opened, and before a search, of which objects the radius is assumed', async () => {
+    const [ribosome, { radius: _, ...other }] = twoObjects as readonly [object, { readonly radius?: number }];
+    const { shown } = await makeProject({ objects: [ribosome, other] });
+    const { tab, problems } = await open(shown);
+    const told = /^The project gives no radius of "apo-ferritin": rings and scores take 80 Å\. A search takes /;
+    await expectMessage(tab, told);
+    await settled(tab);
+    await press(tab, 'd');
+    const dialog = tab.locator('dialog[open]');
+    await expect.poll(() => dialog.getByRole('status').textContent(), { timeout: 20_000 }).toMatch(told);
+    expect(problems).toEqual([]);
+  }, 90_000);
 
   it('ends at once when it is cancelled, and shows nothing new', async () => {
     const { shown } = await simulatedProject();
