@@ -1,29 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { copyFile, lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { DetectDocument, RunSummary } from '../../../src/cli/detect.ts';
 import { isHidden } from '../../../src/node/file-lock.ts';
 import { Random } from '../fuzz/random.ts';
-import { noise } from '../volumes.ts';
-import { broken, type Kind, odd, shape, writeSoakTomogram } from './kinds.ts';
+import { objects, type SoakProjectOptions, type SoakRun, writeOverlay, writeSoakProject } from './project.ts';
+import { differences, hashOf, treeOf } from './tree.ts';
 
 /** How large a soak is. */
-export interface SoakOptions {
-  /** An empty folder. */
-  readonly folder: string;
+export interface SoakOptions extends SoakProjectOptions {
   /** The script of the command line. */
   readonly cli: string;
-  readonly tomograms: number;
-  /** How many of them cannot be searched. */
-  readonly broken: number;
   readonly kills: number;
-  readonly seed: number;
 }
 
 /** What became of the runs of one kind. */
@@ -50,28 +42,8 @@ export interface SoakReport {
   readonly growth?: number | undefined;
 }
 
-interface SoakRun {
-  readonly name: string;
-  readonly kind?: Kind | undefined;
-  /** Where particles are, in Å, as `z,y,x`; sorted. */
-  readonly planted: readonly string[];
-}
-
 /** Growth of the resident memory, in MB, that is more than the noise of the collector. */
 const MAX_GROWTH = 100;
-
-const objects = ['ribosome', 'virus-like-particle'] as const;
-const card = {
-  name: 'soak',
-  tile: [32, 64, 64],
-  outputStride: 2,
-  voxelSize: 10,
-  classes: objects,
-  activation: 'none',
-  normalization: 'z-score',
-  thresholds: { ribosome: 5, 'virus-like-particle': 11 },
-  minDistances: { ribosome: 80, 'virus-like-particle': 80 },
-};
 
 /**
  * Detects particles in a project of many small tomograms, some of them broken, through the command line; then once more in a
@@ -80,9 +52,8 @@ const card = {
  */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
   const { folder, cli, kills, seed } = options;
-  const runs = planRuns(options);
   const problems: string[] = [];
-  const [config, model] = await writeProject(folder, runs, seed);
+  const { runs, config, model } = await writeSoakProject(options);
   const before = await treeOf(join(folder, 'static'));
   const args = (overlay: string, ...more: string[]) => {
     const submission = join(folder, `${overlay}.csv`);
@@ -137,74 +108,6 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     killedAfter,
     ...memory,
   };
-}
-
-/** Chooses which runs are broken, which odd, and where particles are. */
-function planRuns({ tomograms, broken: count, seed }: SoakOptions): SoakRun[] {
-  const random = new Random(seed, 'runs');
-  const places = Array.from({ length: tomograms }, (_, index) => index);
-  for (let i = places.length - 1; i > 0; i--) {
-    const j = random.below(i + 1);
-    [places[i], places[j]] = [places[j]!, places[i]!];
-  }
-  const first = count >= broken.length ? 0 : random.below(broken.length);
-  const kinds = Array.from({ length: count }, (_, i) => broken[(first + i) % broken.length]!);
-  const kindAt = new Map([...kinds, ...odd].map((kind, i) => [places[i]!, kind]));
-  return Array.from({ length: tomograms }, (_, index) => ({
-    name: `TS_${String(index + 1).padStart(4, '0')}`,
-    kind: kindAt.get(index),
-    planted: plant(random),
-  }));
-}
-
-/** In two of five cells of 16³ voxels a particle of 2³, on even voxels, at least 100 Å from every other one. */
-function plant(random: Random): string[] {
-  const planted: string[] = [];
-  for (let z = 0; z < shape[0]; z += 16)
-    for (let y = 0; y < shape[1]; y += 16)
-      for (let x = 0; x < shape[2]; x += 16)
-        if (random.chance(0.4)) {
-          const centre = [z, y, x].map((start) => (start + 4 + 2 * random.below(4)) * 10 + 5);
-          planted.push(centre.join());
-        }
-  return planted.sort();
-}
-
-async function writeProject(folder: string, runs: readonly SoakRun[], seed: number): Promise<[string, string]> {
-  for (const [index, { name, kind, planted }] of runs.entries()) {
-    const data = noise(shape, seed * 1000 + index);
-    for (const centre of planted) {
-      const [z, y, x] = centre.split(',').map((length) => (Number(length) - 5) / 10) as [number, number, number];
-      for (const corner of [0, 1, 2, 3, 4, 5, 6, 7])
-        data[((z + (corner >> 2)) * shape[1] + y + ((corner >> 1) & 1)) * shape[2] + x + (corner & 1)] = 20;
-    }
-    const tomogram = join(folder, 'static', 'ExperimentRuns', name, 'VoxelSpacing10.000', 'denoised.zarr');
-    await writeSoakTomogram(tomogram, data);
-    await kind?.tomogram?.(tomogram);
-  }
-  const config = join(folder, 'copick.json');
-  const pickable = objects.map((name, i) => ({ name, is_particle: true, label: i + 1, radius: 100 }));
-  const roots = { static_root: join(folder, 'static'), overlay_root: join(folder, 'overlay') };
-  await writeFile(
-    config,
-    JSON.stringify({
-      config_type: 'filesystem',
-      name: 'soak',
-      user_id: 'me',
-      session_id: '1',
-      pickable_objects: pickable,
-      ...roots,
-    }),
-  );
-  const network = fileURLToPath(new URL('../../fixtures/onnx/two-classes-stride-two.onnx', import.meta.url));
-  await copyFile(network, join(folder, 'soak.onnx'));
-  await writeFile(join(folder, 'soak.json'), JSON.stringify(card));
-  return [config, join(folder, 'soak.onnx')];
-}
-
-async function writeOverlay(folder: string, runs: readonly SoakRun[]): Promise<void> {
-  await mkdir(join(folder, 'ExperimentRuns'), { recursive: true });
-  for (const { name, kind } of runs) await kind?.overlay?.(join(folder, 'ExperimentRuns', name));
 }
 
 interface Finished {
@@ -338,32 +241,6 @@ async function picksIn(path: string): Promise<string[]> {
   return places.sort();
 }
 
-/** Every file, folder and link below a folder, with its bytes by their hash. */
-async function treeOf(folder: string): Promise<Map<string, string>> {
-  const tree = new Map<string, string>();
-  const visit = async (path: string) => {
-    for (const name of (await readdir(join(folder, path))).sort()) {
-      const below = path === '' ? name : `${path}/${name}`;
-      const whole = join(folder, below);
-      const stats = await lstat(whole);
-      if (stats.isSymbolicLink()) tree.set(below, `link to ${await readlink(whole)}`);
-      else if (stats.isDirectory()) {
-        const { size } = tree;
-        await visit(below);
-        if (tree.size === size) tree.set(below, 'empty folder');
-      } else tree.set(below, await hashOf(whole));
-    }
-  };
-  await visit('');
-  return tree;
-}
-
-async function hashOf(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
-}
-
 /** Empty folders and temporary files, but for those that were placed there. */
 function litterIn(tree: ReadonlyMap<string, string>, placed: ReadonlySet<string>): string[] {
   return [...tree].flatMap(([path, content]) => {
@@ -371,9 +248,4 @@ function litterIn(tree: ReadonlyMap<string, string>, placed: ReadonlySet<string>
     if (content === 'empty folder') return [`${path} is an empty folder`];
     return path.split('/').some(isHidden) ? [`${path} is a temporary file`] : [];
   });
-}
-
-function differences(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>, when: string): string[] {
-  const paths = [...new Set([...a.keys(), ...b.keys()])].filter((path) => a.get(path) !== b.get(path));
-  return paths.map((path) => `${path} differs ${when}: ${a.get(path) ?? 'absent'}, then ${b.get(path) ?? 'absent'}`);
 }
