@@ -304,7 +304,11 @@ function defineDetect(program: Command, run: RunCommand): void {
     .addOption(new Option('--fail-fast', 'stop after the first run that fails').conflicts(['keepGoing']))
     .option('--keep-going', 'search the other runs, too, when one has failed (default)')
     .option('--dry-run', 'estimate run time and peak memory from three tiles; writes nothing')
-    .option('--threads <number>', 'threads of the model (default: all cores)', wholeNumber(1))
+    .option(
+      '--threads <number>',
+      'threads of the model (default: the processors that the scheduler gives; without one, all cores)',
+      wholeNumber(1),
+    )
     .option('--out <file>', 'file for the picks of a volume; its ending names the format; - is standard output')
     .addOption(new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames))
     .option(

@@ -9,6 +9,7 @@ import type { OrtModule } from '../inference/onnx.ts';
 import { formatZyx } from '../space/grid.ts';
 import { resampled } from '../volume/resample.ts';
 import { toFloat32, type VolumeSource } from '../volume/volume.ts';
+import { cpusOfScheduler } from './scheduler.ts';
 import { type Terminal, UsageError } from './terminal.ts';
 
 const howToInstall =
@@ -60,13 +61,16 @@ export async function loadRuntime(
 export interface OpenModelOptions {
   /** Path of an ONNX file. @defaultValue the bundled model */
   readonly model?: string | undefined;
+  /** @defaultValue the processors that the scheduler gives this process; without a scheduler, all */
   readonly threads?: number | undefined;
 }
 
 /** Loads the runtime, or the one in WebAssembly where it is not there, and a model; the caller disposes it. */
-export async function openModel(terminal: Terminal, { model, threads }: OpenModelOptions = {}): Promise<Model> {
-  if (threads !== undefined && threads > MAX_THREADS)
-    throw new UsageError(`--threads is ${threads}, expected at most ${MAX_THREADS}: each thread takes memory`);
+export async function openModel(terminal: Terminal, { model, threads: given }: OpenModelOptions = {}): Promise<Model> {
+  if (given !== undefined && given > MAX_THREADS)
+    throw new UsageError(`--threads is ${given}, expected at most ${MAX_THREADS}: each thread takes memory`);
+  const cpus = cpusOfScheduler(process.env);
+  const threads = given ?? (cpus && Math.min(cpus, MAX_THREADS));
   const fallback = async () => {
     const web = await import('onnxruntime-web');
     web.env.wasm.numThreads = threads ?? availableParallelism();
