@@ -29,8 +29,10 @@ export async function hashOf(path: string): Promise<string> {
     .digest('hex');
 }
 
-/** Where two trees differ, a line each. */
+/** Where two trees differ, a line each, but for the records of failures, which count attempts. */
 export function differences(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>, when: string): string[] {
-  const paths = [...new Set([...a.keys(), ...b.keys()])].filter((path) => a.get(path) !== b.get(path));
+  const paths = [...new Set([...a.keys(), ...b.keys()])].filter(
+    (path) => a.get(path) !== b.get(path) && !path.startsWith('.cryoet-picks/failures/'),
+  );
   return paths.map((path) => `${path} differs ${when}: ${a.get(path) ?? 'absent'}, then ${b.get(path) ?? 'absent'}`);
 }
