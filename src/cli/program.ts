@@ -207,7 +207,7 @@ function defineView(program: Command, run: RunCommand): void {
   command(program, 'view', 'Look at tomograms and their picks in the browser, and correct them.')
     .argument(
       '[path]',
-      'copick project file, Croissant, folder of a project or of volumes, or a volume: MRC, TIFF or OME-Zarr',
+      'copick project file, Croissant, folder of a project or of volumes, a volume (MRC, TIFF, OME-Zarr), or a zip of these',
     )
     .option('--port <number>', 'port of this machine to serve at (default: 7313, or the next free one)', parsePort)
     .option('--no-open', 'print the address, and do not open the browser')

@@ -8,6 +8,7 @@ import { type Project, projectFromStores } from '../copick/project.ts';
 import type { Problem } from '../copick/tree.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import { directoryStore } from '../node/directory-store.ts';
+import { openStore } from '../node/files.ts';
 import { isVolume } from '../node/open-project.ts';
 import { findRoot, isInside } from '../node/request-path.ts';
 import { isLocalAddress } from '../node/roots.ts';
@@ -48,6 +49,9 @@ export async function openTarget(terminal: Terminal, options: TargetOptions): Pr
     const format = (await isFolder(path)) ? 'ome-zarr' : (volumeFormatOf(name) ?? 'mrc');
     const one = { folder: dirname(resolve(path)), volumes: [{ name, format }] };
     return { ...person, title: path, ...(await openVolumes(terminal, options, one)) };
+  }
+  if (isLocalAddress(path) && /\.zip$/i.test(path) && (await isThere(path))) {
+    return { ...person, title: path, ...(await openArchive(terminal, { ...options, path })) };
   }
   const isPlainFolder = isLocalAddress(path) && (await isFolder(path)) && !(await isThere(join(path, 'Croissant')));
   const opened = isPlainFolder
@@ -103,6 +107,26 @@ async function openFolder(terminal: Terminal, options: TargetOptions & { readonl
   return serveProject(terminal, { ...options, project });
 }
 
+/** A zip file, which the page reads as one that is dropped; what cannot be read, or holds nothing to show, is an error here. */
+async function openArchive(
+  terminal: Terminal,
+  { path, followLinks }: TargetOptions & { readonly path: string },
+): Promise<Opened> {
+  await contentsOf(await openStore(path), { signal: terminal.signal });
+  const { key, served } = await servedFile(await realpath(path), followLinks);
+  return { open: { kind: 'archive', store: './data/0', key }, writable: false, data: new Map([['0', served]]) };
+}
+
+/** A single file, so that nothing beside it can be read. */
+async function servedFile(
+  path: string,
+  followLinks: true | undefined,
+): Promise<{ readonly key: StoreKey; readonly served: ServedStore }> {
+  const [root, key] = [dirname(path), `/${basename(path)}` as const];
+  const store = directoryStore(root, { readOnly: true });
+  return { key, served: { store, root: await findRoot(root), ...(!followLinks && { folder: root }), only: key } };
+}
+
 interface VolumesOfFolder {
   readonly folder: string;
   readonly volumes: readonly Omit<FoundVolume, 'key'>[];
@@ -116,6 +140,10 @@ async function openVolumes(
 ): Promise<Opened> {
   const data = new Map<string, ServedStore>();
   const opened: OpenedVolume[] = [];
+  const image = async (folder: string) => ({
+    key: '/' as const,
+    served: await served(directoryStore(folder, { readOnly: true }), followLinks),
+  });
   for (const { name, format } of volumes) {
     const path = join(folder, name);
     if (volumes.length > 1 && !followLinks && !(await isInside(folder, path))) {
@@ -125,17 +153,9 @@ async function openVolumes(
       continue;
     }
     const real = await realpath(path);
-    const isImage = format === 'ome-zarr';
-    const root = isImage ? real : dirname(real);
-    const key: StoreKey = isImage ? '/' : `/${basename(real)}`;
     const mount = String(opened.length);
-    const store = directoryStore(root, { readOnly: true });
-    data.set(mount, {
-      store,
-      root: await findRoot(root),
-      ...(!followLinks && { folder: root }),
-      ...(!isImage && { only: key }),
-    });
+    const { key, served: file } = format === 'ome-zarr' ? await image(real) : await servedFile(real, followLinks);
+    data.set(mount, file);
     opened.push({ name, format, store: `./data/${mount}`, key });
   }
   return { open: { kind: 'volumes', volumes: opened }, writable: false, data };

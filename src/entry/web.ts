@@ -18,4 +18,11 @@ export type { DeviceChoice, DeviceTrial } from '../web/device-choice.ts';
 export { type LoadModelOptions, loadModel, type RuntimeModules } from '../web/load-model.ts';
 
 // The page of `cryoet-picks view`
-export type { OpenedProject, OpenedVolume, OpenedVolumes, ViewRuntime, ViewSession } from '../web/session.ts';
+export type {
+  OpenedArchive,
+  OpenedProject,
+  OpenedVolume,
+  OpenedVolumes,
+  ViewRuntime,
+  ViewSession,
+} from '../web/session.ts';

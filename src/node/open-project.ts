@@ -141,7 +141,7 @@ async function refuseZip(path: string): Promise<void> {
   throw new CryoetPicksError(
     'invalid-config',
     `"${path}" is a zip file; expected the config of a copick project, such as copick.json. Unpack it and give the config in it. ` +
-      'To look at it as it is, open it in the page that "cryoet-picks view" shows. An OME-Zarr image in a zip file is named .zarr.zip or .ozx',
+      'To look at it as it is, run "cryoet-picks view" with it. An OME-Zarr image in a zip file is named .zarr.zip or .ozx',
     { path },
   );
 }

@@ -67,7 +67,7 @@ page.live.watch(['isGallery'], ({ isGallery }) => {
 
 try {
   session = await readSession();
-  const collection = collectionOf(session);
+  const collection = await collectionOf(session);
   const { userId, sessionId, writable: canWrite } = session;
   page.live.change({ person: userId, userId, sessionId, canWrite });
   if (collection) await workspace.open(collection, parsePlace(location.hash));

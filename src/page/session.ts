@@ -1,6 +1,8 @@
 import { parseConfig, projectFromStores } from '../entry/copick.ts';
+import { storeReader, zipStore } from '../entry/io.ts';
 import { servedStore, type ViewSession } from '../entry/web.ts';
 import { type Collection, projectCollection, volumeCollection } from './collection.ts';
+import { openStore } from './open-store.ts';
 
 /** Asks the server that the page came from what to show. */
 export async function readSession(): Promise<ViewSession> {
@@ -11,10 +13,13 @@ export async function readSession(): Promise<ViewSession> {
   return (await answer.json()) as ViewSession;
 }
 
-/** What a session shows; undefined for one that names nothing. */
-export function collectionOf({ open, title, writable }: ViewSession): Collection | undefined {
+/** What a session shows; undefined for one that names nothing. @throws What `openStore` throws for a zip file. */
+export async function collectionOf({ open, title, writable }: ViewSession): Promise<Collection | undefined> {
   if (open.kind === 'nothing') return undefined;
   const at = (path: string) => servedStore(new URL(path, document.baseURI));
+  if (open.kind === 'archive') {
+    return openStore({ store: zipStore(storeReader(at(open.store), open.key as `/${string}`)), title });
+  }
   if (open.kind === 'volumes') {
     return volumeCollection(
       open.volumes.map(({ name, format, store, key }) => ({

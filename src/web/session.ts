@@ -6,7 +6,7 @@ export interface ViewSession {
   readonly packageVersion: string;
   /** What was opened, for people: `demo/project/copick.json`. */
   readonly title: string;
-  readonly open: OpenedProject | OpenedVolumes | { readonly kind: 'nothing' };
+  readonly open: OpenedProject | OpenedVolumes | OpenedArchive | { readonly kind: 'nothing' };
   /** Whether picks can be written. */
   readonly writable: boolean;
   /** The user and session that a person's picks are to be saved as, fit for copick. */
@@ -46,6 +46,15 @@ export interface OpenedProject {
 export interface OpenedVolumes {
   readonly kind: 'volumes';
   readonly volumes: readonly OpenedVolume[];
+}
+
+/** A zip file of a project or of volumes, which the page reads by itself; nothing can be written into it. */
+export interface OpenedArchive {
+  readonly kind: 'archive';
+  /** Address of its store. */
+  readonly store: string;
+  /** Its key there. */
+  readonly key: string;
 }
 
 /** A volume on its own. */

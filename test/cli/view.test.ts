@@ -14,6 +14,7 @@ import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
 import { smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { zipBytes } from '../support/zip-bytes.ts';
 
 const voxels = Float32Array.from({ length: 4 * 6 * 8 }, (_, i) => Math.sin(i));
 const mrcSource = sourceFromArray({ data: voxels, shape: [4, 6, 8] }, { voxelSize: [10, 10, 10] });
@@ -172,6 +173,24 @@ describe('view', () => {
       volumes: [{ name: 'only.mrc', format: 'mrc', store: './data/0', key: '/only.mrc' }],
     });
     expect((await show(undefined)).session).toMatchObject({ title: '', writable: false, open: { kind: 'nothing' } });
+  });
+
+  it('serves a zip file, and nothing beside it, for the page to read, and says beforehand that it takes no picks', async () => {
+    const path = join(folder, 'volumes.zip');
+    await writeFile(join(folder, 'a.mrc'), await encodeMrc(mrcSource));
+    const data = await readFile(join(folder, 'a.mrc'));
+    await writeFile(path, zipBytes([{ name: 'a.mrc', data, method: 8 }]));
+    const { session, address, stdout } = await show(path);
+    expect(session).toMatchObject({
+      writable: false,
+      open: { kind: 'archive', store: './data/0', key: '/volumes.zip' },
+    });
+    expect(stdout()).toMatch(/Nothing can be saved into it; picks can be exported/);
+    expect((await fetch(`${address}data/0/volumes.zip`)).status).toBe(200);
+    expect((await fetch(`${address}data/0/a.mrc`)).status).not.toBe(200);
+    const broken = join(folder, 'broken.zip');
+    await writeFile(broken, 'PK');
+    await expect(show(broken)).rejects.toMatchObject({ code: 'corrupt-data' });
   });
 
   it('reads a root on the web itself, so that the page needs no permission of its server', async () => {

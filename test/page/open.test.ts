@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { sourceFromArray } from '../../src/entry/index.ts';
@@ -69,7 +69,7 @@ describePage('opening in the page of view', ({ open }) => {
     expect(problems).toEqual([]);
   }, 60_000);
 
-  it('a zip of a project opens as the project', async () => {
+  it('a zip of a project opens as the project, chosen or served', async () => {
     const { folder } = await simulatedProject();
     const entries = (await filesBelow(folder)).map(async (name) => ({
       name,
@@ -82,6 +82,12 @@ describePage('opening in the page of view', ({ open }) => {
     await choose(tab, 'Files…', path);
     await expectSimulated(tab);
     expect(problems).toEqual([]);
+    const session = { open: { kind: 'archive', store: './data/zip', key: '/project.zip' } } as const;
+    const served = await open({ session, folders: { zip: dirname(path) } });
+    await expectSimulated(served.tab);
+    await press(served.tab, 's');
+    await expectMessage(served.tab, /cannot be written from here; Export/);
+    expect(served.problems).toEqual([]);
   }, 60_000);
 
   it('several volumes that were dropped or chosen are runs of their own', async () => {
