@@ -36,6 +36,8 @@ export interface DetectInput extends CommonFlags {
   readonly retries?: number | undefined;
   /** Stop after the first run that fails. */
   readonly failFast?: true | undefined;
+  /** Of tiles and the network, in bytes. */
+  readonly memory?: number | 'low' | undefined;
   /** Pick from stored candidates, without the network. */
   readonly fromCandidates?: true | undefined;
   /** How many candidates of an object to keep; false for none. */
@@ -98,6 +100,15 @@ export function parseShare(text: string): number {
   const value = decimalOf(text);
   if (value >= 0 && value <= 1) return value;
   throw new InvalidArgumentError('Expected a share from 0 to 1, such as 0.2 for one false pick of five.');
+}
+
+/** Parses an amount of memory into bytes. */
+export function parseMemory(text: string): number | 'low' {
+  if (text === 'low') return 'low';
+  const [, value, unit] = /^([\d.]+) ?(MB|GB)$/i.exec(text) ?? [];
+  const bytes = decimalOf(value ?? '') * (unit?.toUpperCase() === 'GB' ? 1e9 : 1e6);
+  if (bytes > 0) return bytes;
+  throw new InvalidArgumentError('Expected low, or a size such as 700MB or 2GB.');
 }
 
 /** Parses a port; 0 is any that is free. */

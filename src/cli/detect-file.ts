@@ -157,6 +157,7 @@ async function search(
       thresholds: input.threshold,
       maxFalse: input.maxFalse,
       allowMissingChunks: input.allowMissingChunks,
+      memory: input.memory,
       mask: await mask?.of(undefined, fitted.grid),
       acrossObjects: input.acrossObjects,
       max: input.max,

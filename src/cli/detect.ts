@@ -154,6 +154,7 @@ async function openOnlyProject(input: DetectInput, terminal: Terminal): Promise<
 const ofSearches = {
   model: '--model',
   threads: '--threads',
+  memory: '--memory',
   resample: '--resample',
   invert: '--invert',
   allowMissingChunks: '--allow-missing-chunks',
@@ -207,6 +208,7 @@ export interface DetectRunsOptions
     | 'resample'
     | 'invert'
     | 'allowMissingChunks'
+    | 'memory'
     | 'threshold'
     | 'candidates'
     | 'maxFalse'

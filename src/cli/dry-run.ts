@@ -29,7 +29,7 @@ interface RunForecast {
 
 /** What `detect --dry-run --json` prints. */
 interface DryRunDocument {
-  /** Voxels z, y, x of the model's largest tile. */
+  /** Voxels z, y, x of the tile in the model card. */
   readonly tile: Zyx;
   /** Seconds of each tile that was timed, reading and scoring. */
   readonly timed: readonly number[];
@@ -47,7 +47,8 @@ export async function dryRun(
 }
 
 /** Options of {@link forecastRuns}. */
-export interface ForecastOptions extends Pick<DetectInput, 'run' | 'tomogram' | 'resample' | 'invert' | 'max'> {
+export interface ForecastOptions
+  extends Pick<DetectInput, 'run' | 'tomogram' | 'resample' | 'invert' | 'max' | 'memory'> {
   readonly project: Project;
   readonly model: Model;
   /** Forecasts one share of the runs. */
@@ -65,7 +66,7 @@ const TIMED_TILES = 3;
  * The time includes reading each volume once more, for its intensity, as fast as the timed tiles were read.
  */
 export async function forecastRuns(terminal: Terminal, options: ForecastOptions): Promise<DryRunDocument> {
-  const { project, model, run: names, shard, tomogram, resample, invert, mask } = options;
+  const { project, model, run: names, shard, tomogram, resample, invert, mask, memory } = options;
   const { signal } = terminal;
   const prepare = fitting(terminal, { spec: model.spec, resample, invert });
   const planned: (PlannedRun | { run: string; error: Failure })[] = [];
@@ -77,7 +78,7 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
     try {
       const opened = await run.tomogram(type, { voxelSpacing, signal });
       const source = prepare(opened, namedRun(run));
-      const plan = planTiles(source.grid.shape, model.spec);
+      const plan = planTiles(source.grid.shape, model.spec, { memory });
       await mask?.of(run, source.grid);
       planned.push({ run: run.name, plan, source, reading: readingBytes(opened, 4, defaultDecodeThreads()) });
     } catch (error) {
@@ -200,11 +201,12 @@ function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs'])
   const planned = runs.filter((run): run is RunForecast => !('error' in run));
   const total = planned.reduce((sum, { seconds }) => sum + seconds, 0);
   const lines = formatTable({
-    header: ['run', 'voxels z×y×x', 'tiles', 'Mvoxels scored', 'memory MB', 'seconds'],
-    rows: planned.map(({ run, shape, tiles, voxels, memory, seconds }) => [
+    header: ['run', 'voxels z×y×x', 'tiles', 'tile z×y×x', 'Mvoxels scored', 'memory MB', 'seconds'],
+    rows: planned.map(({ run, shape, tiles, tile, voxels, memory, seconds }) => [
       run,
       formatZyx(shape),
       tiles,
+      formatZyx(tile),
       (voxels / 1e6).toFixed(1),
       Math.round(memory / 1e6),
       Math.round(seconds),

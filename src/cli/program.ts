@@ -12,6 +12,7 @@ import {
   parseColumns,
   parseLength,
   parseMargin,
+  parseMemory,
   parseName,
   parsePort,
   parseShape,
@@ -308,6 +309,11 @@ function defineDetect(program: Command, run: RunCommand): void {
       '--threads <number>',
       'threads of the model (default: the processors that the scheduler gives; without one, all cores)',
       wholeNumber(1),
+    )
+    .option(
+      '--memory <size>',
+      'memory of the network and its tiles: low, or a size such as 700MB or 2GB (default: 1GB); reading takes 300 MB more',
+      parseMemory,
     )
     .option('--out <file>', 'file for the picks of a volume; its ending names the format; - is standard output')
     .addOption(new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames))

@@ -270,6 +270,7 @@ const flags: Readonly<Record<string, string>> = {
   max: '--max',
   acrossObjects: '--across-objects',
   threads: '--threads',
+  memory: '--memory',
   port: '--port',
   userId: '--user-id',
   sessionId: '--session-id',

@@ -186,6 +186,10 @@ export const finiteLength: Rule = {
   expected: 'a finite length ≥ 0 Å',
   isValid: (value) => Number.isFinite(value) && (value as number) >= 0,
 };
+export const positiveBytes: Rule = {
+  expected: 'a number of bytes above 0',
+  isValid: (value) => Number.isFinite(value) && (value as number) > 0,
+};
 export const positiveLength: Rule = { expected: 'a positive length in Å', isValid: isLength };
 export const bytesRule: Rule = { expected: 'a Uint8Array', isValid: (value) => value instanceof Uint8Array };
 export const record: Rule = { expected: 'an object of values by name', isValid: isFields };

@@ -17,7 +17,7 @@ import { type ScoreOptions, scoreSlabs, scoringRules } from '../inference/score.
 import { localMaxima } from '../peaks/local-maxima.ts';
 import { type Candidates, collectCandidates } from '../picks/candidates.ts';
 import type { Zyx } from '../space/grid.ts';
-import { planTiles } from '../tiles/plan.ts';
+import { memoryRule, type PlanOptions, planTiles } from '../tiles/plan.ts';
 import { measureIntensity } from '../volume/intensity.ts';
 import { normalizerFor } from '../volume/normalize.ts';
 import { assertVolumeSource, type VolumeSource } from '../volume/volume.ts';
@@ -36,8 +36,13 @@ export interface SearchOptions {
   readonly model: Model;
   /** Objects to look for; others that the model knows are left out. @defaultValue every object of the model */
   readonly objects?: readonly DetectableObject[] | undefined;
-  /** Voxels shared by neighbouring tiles along z, y, x. @defaultValue a quarter of the tile */
+  /** Voxels shared by neighbouring tiles along z, y, x. @defaultValue the overlap of the model card, else a quarter of the tile */
   readonly overlap?: Zyx | undefined;
+  /**
+   * Maximum memory of tiles, scores and the network, in bytes, by which the tiles are chosen, as {@link planTiles} says. `'low'` is 400 MB.
+   * @defaultValue 1 GB
+   */
+  readonly memory?: PlanOptions['memory'];
   /** What is averaged where tiles overlap. @defaultValue 'probabilities' */
   readonly average?: ScoreOptions['average'];
   /** Tiles per call of the model: larger batches help where per-call overhead is high, as on a GPU. @defaultValue 1 */
@@ -92,7 +97,7 @@ export async function detectCandidates(source: VolumeSource, options: DetectCand
   assertVolumeSource(source, `${call}(tomogram, { model })`);
   requireModel(options, call);
   requireOptions(call, options, candidateRules);
-  const { model, overlap, average, batch, allowMissingChunks, candidatesPerObject } = options;
+  const { model, overlap, memory, average, batch, allowMissingChunks, candidatesPerObject } = options;
   const { signal, onProgress, onWarning } = options;
   const { spec } = model;
   const {
@@ -105,7 +110,7 @@ export async function detectCandidates(source: VolumeSource, options: DetectCand
   const floors = floorsOf(spec, thresholds, options);
   requireVoxelSize(source.grid, spec);
 
-  const plan = planTiles(source.grid.shape, spec, { overlap });
+  const plan = planTiles(source.grid.shape, spec, { overlap, memory });
   const intensity = await measureIntensity(source, { signal, onProgress, onWarning });
   if (!allowMissingChunks) requireMostChunks(source);
   const normalize = normalizerFor(spec.normalization, intensity);
@@ -142,6 +147,7 @@ export const searchRules: RulesFor<SearchOptions> = {
   ...scoringRules,
   objects: anything,
   overlap: anything,
+  memory: memoryRule,
   allowMissingChunks: /* @__PURE__ */ optional(flag),
 };
 

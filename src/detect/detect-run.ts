@@ -131,7 +131,7 @@ export function searchOf(project: Project, options: DetectRunOptions, call: stri
   const chosen = checkDetectOptions({ ...options, objects, mask: undefined }, call);
   const { spec } = model;
   // Tile and overlap must fit each other whatever the shape of a volume.
-  planTiles(spec.tile, spec, { overlap: options.overlap });
+  planTiles(spec.tile, spec, { overlap: options.overlap, memory: options.memory });
   if (options.keepCandidates !== false) floorsOf(spec, chosen.thresholds, options);
   const names = { userId: sanitizeName(userId), sessionId: sanitizeName(sessionId) };
   for (const object of chosen.classes) pathToWrite('picks', { run: 'run', ...names, object });

@@ -161,8 +161,8 @@ export async function pickFrom(
 
 /** How the scores of candidates came about; of candidates that were written without a record, nothing is known. */
 function searchOf(madeBy: Provenance): RecordedSearch {
-  const { model = {}, tomogram = {}, overlap, average, settings } = madeBy as Partial<RecordedSearch>;
-  return { model, tomogram, overlap: overlap ?? undefined, average, settings };
+  const { model = {}, tomogram = {}, overlap, memory, average, settings } = madeBy as Partial<RecordedSearch>;
+  return { model, tomogram, overlap: overlap ?? undefined, memory, average, settings };
 }
 
 /** The objects that were picked, in the order in which they are asked for, with the threshold and the distance of each. */

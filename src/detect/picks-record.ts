@@ -14,7 +14,7 @@ import type { Shares } from './max-false.ts';
 export type Settings = Readonly<Record<string, string | number | boolean | null>>;
 
 /** How the scores of a run come about. */
-export interface RecordedSearch extends Pick<SearchOptions, 'overlap' | 'average'> {
+export interface RecordedSearch extends Pick<SearchOptions, 'overlap' | 'memory' | 'average'> {
   /** What the caller does to the tomogram before it is searched. */
   readonly settings?: Settings | undefined;
   /** As {@link recordOfModel} gives it. */
@@ -40,7 +40,7 @@ export interface Recorded extends RecordedSearch, Pick<PickingOptions, 'acrossOb
 /** What is recorded with the picks of each object: two runs with equal records have equal picks. */
 export function recordsOf(recorded: Recorded): Readonly<Record<string, Provenance>> {
   const { userId, sessionId, chosen, mask = null, acrossObjects = false, max, shares, calibration = {} } = recorded;
-  const { model, overlap, average, settings, tomogram } = recordOfSearch(recorded);
+  const { model, overlap, memory, average, settings, tomogram } = recordOfSearch(recorded);
   const record = (object: string): Provenance => ({
     program: 'cryoet-picks',
     version,
@@ -53,6 +53,7 @@ export function recordsOf(recorded: Recorded): Readonly<Record<string, Provenanc
     }),
     minDistance: chosen.minDistances[object]!,
     overlap,
+    ...(memory !== undefined && { memory }),
     average,
     mask,
     acrossObjects,
@@ -75,8 +76,15 @@ function recordOfCalibration(calibration: NonNullable<Candidates['calibration']>
   };
 }
 
-function recordOfSearch({ model, overlap, average = 'probabilities', settings = {}, tomogram }: RecordedSearch) {
-  return { model, overlap: overlap ?? null, average, settings, tomogram };
+function recordOfSearch({
+  model,
+  overlap,
+  memory,
+  average = 'probabilities',
+  settings = {},
+  tomogram,
+}: RecordedSearch) {
+  return { model, overlap: overlap ?? null, ...(memory !== undefined && { memory }), average, settings, tomogram };
 }
 
 /** What is recorded with candidates: how their scores came about. */

@@ -17,6 +17,7 @@ import { CryoetPicksError } from '../core/errors.ts';
 import type { Model } from '../inference/model.ts';
 import { type Candidates, type PickingOptions, pickingRules, requireCandidates } from '../picks/candidates.ts';
 import type { ParticlePick } from '../picks/pick.ts';
+import { memoryRule } from '../tiles/plan.ts';
 import { type SearchOptions, searchRules } from './candidates.ts';
 import { existingPicks, requireReplaceable } from './existing-picks.ts';
 import { gridDifferences, keepCandidates } from './keep-candidates.ts';
@@ -25,7 +26,7 @@ import { type RecordedSearch, recordOfModel, recordOfTomogram, type Settings } f
 
 /** Options of {@link writeDetection}. */
 export interface WriteDetectionOptions
-  extends Pick<SearchOptions, 'overlap' | 'average' | 'signal'>,
+  extends Pick<SearchOptions, 'overlap' | 'memory' | 'average' | 'signal'>,
     Omit<PickingOptions, 'mask'> {
   /** The model that found them, which need not be open any more. */
   readonly model: Pick<Model, 'spec' | 'sha256'>;
@@ -52,6 +53,7 @@ const writeRules: RulesFor<WriteDetectionOptions> = {
   sessionId: /* @__PURE__ */ optional(text),
   overwrite: /* @__PURE__ */ optional(flag),
   overlap: /* @__PURE__ */ optional(indexRule),
+  memory: memoryRule,
   average: searchRules.average,
   acrossObjects: pickingRules.acrossObjects,
   max: pickingRules.max,
@@ -82,11 +84,11 @@ export async function writeDetection(
   requireArgument(call, 'run', run, runRule);
   requireCandidates(candidates, call);
   requireOptions(call, options, writeRules);
-  const { userId = 'cryoet-picks', sessionId = '0', model, tomogram, overlap, average, settings, signal } = options;
-  const { acrossObjects, max, overwrite, voxelSpacing } = options;
+  const { userId = 'cryoet-picks', sessionId = '0', model, tomogram, settings, signal } = options;
+  const { overlap, memory, average, acrossObjects, max, overwrite, voxelSpacing } = options;
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
   const search = {
-    ...{ overlap, average, settings },
+    ...{ overlap, memory, average, settings },
     model: recordOfModel(model),
     tomogram: await recordOfTomogram(source, tomogram, { signal }),
   };

@@ -11,6 +11,11 @@ const edge = v.pipe(
   v.integer('expected a whole number of voxels'),
   v.minValue(1, 'expected at least 1 voxel'),
 );
+const shared = v.pipe(
+  v.number(),
+  v.integer('expected a whole number of voxels'),
+  v.minValue(0, 'expected at least 0 voxels'),
+);
 const finite = v.pipe(v.number(), v.finite('expected a finite number'));
 const length = v.pipe(finite, v.minValue(0, 'expected a length in Å, at least 0'));
 
@@ -36,6 +41,8 @@ const cardSchema = v.object({
   name: v.pipe(v.string(), v.nonEmpty('expected a name')),
   tile: v.tuple([edge, edge, edge]),
   tileMultiple: v.optional(edge),
+  overlap: v.optional(v.tuple([shared, shared, shared])),
+  bytesPerVoxel: v.optional(v.pipe(finite, v.gtValue(0, 'expected a number of bytes above 0'))),
   outputStride: v.picklist([1, 2, 4]),
   voxelSize: v.pipe(finite, v.gtValue(0, 'expected a voxel size in Å above 0')),
   classes: v.pipe(v.array(v.nullable(v.string())), v.minLength(1, 'expected at least one class')),

@@ -1,11 +1,13 @@
 import {
   abortSignal,
+  count,
   flag,
   isFields,
   modelSpec,
   numbersByName,
   oneOf,
   optional,
+  positiveBytes,
   positiveCount,
   positiveLength,
   type Rule,
@@ -27,8 +29,18 @@ export interface ModelSpec {
   readonly name: string;
   /** Shape of an input tile, in voxels; a multiple of `outputStride`. */
   readonly tile: Zyx;
-  /** Edges of the tiles that the network takes: any multiples of this, up to `tile`. Left out, it takes `tile` and nothing else. */
+  /** Edges of the tiles that the network takes: any multiples of this. Left out, it takes `tile` and nothing else. */
   readonly tileMultiple?: number | undefined;
+  /**
+   * Minimum number of voxels that neighbouring tiles need to share along z, y, x, for the scores to be as good as with more.
+   * Left out, tiles share a quarter.
+   */
+  readonly overlap?: Zyx | undefined;
+  /**
+   * Memory that the network takes while it scores a tile, in bytes per voxel of the tile. With it and `tileMultiple` tiles are
+   * chosen for the least work; left out, they are at most as large as `tile`.
+   */
+  readonly bytesPerVoxel?: number | undefined;
   /** Voxels per score along each axis: the output of a tile has `tile / outputStride` scores along an axis. */
   readonly outputStride: 1 | 2 | 4;
   /** Voxel size that the network was made for, in Å. */
@@ -168,6 +180,12 @@ export const specRules: RulesFor<ModelSpec> = {
   name: /* @__PURE__ */ optional(text),
   tile: edges,
   tileMultiple: /* @__PURE__ */ optional(positiveCount),
+  overlap: {
+    expected: 'three whole numbers ≥ 0, [z, y, x]',
+    isValid: (value) =>
+      value === undefined || (Array.isArray(value) && value.length === 3 && value.every(count.isValid)),
+  },
+  bytesPerVoxel: /* @__PURE__ */ optional(positiveBytes),
   outputStride: /* @__PURE__ */ oneOf(1, 2, 4, undefined),
   voxelSize: /* @__PURE__ */ optional(positiveLength),
   classes: {

@@ -78,7 +78,11 @@ export function averageOf(...models: readonly Model[]): DisposableModel {
   for (const { spec } of models) requireAgreement(first.spec, spec);
   const spare = new BufferPool(MAX_SPARES);
   return disposable({
-    spec: { ...withoutCalibration(first.spec), name: models.map(({ spec }) => spec.name).join(' + ') },
+    spec: {
+      ...withoutCalibration(first.spec),
+      name: models.map(({ spec }) => spec.name).join(' + '),
+      bytesPerVoxel: sumOf(models.map(({ spec }) => spec.bytesPerVoxel)),
+    },
     sha256: models.every(({ sha256 }) => sha256) ? models.map(({ sha256 }) => sha256).join(' + ') : undefined,
     async score(tiles, callOptions = {}) {
       const { signal, transfer } = requireScoreCall(tiles, callOptions);
@@ -99,6 +103,11 @@ export function averageOf(...models: readonly Model[]): DisposableModel {
   });
 }
 
+/** Each network keeps its memory; unknown if that of one is. */
+function sumOf(bytes: readonly (number | undefined)[]): number | undefined {
+  return bytes.reduce((sum, one) => (sum === undefined || one === undefined ? undefined : sum + one), 0);
+}
+
 function withoutCalibration({ calibration, ...spec }: ModelSpec): ModelSpec {
   return spec;
 }
@@ -111,6 +120,7 @@ const FIELDS_THAT_AGREE = [
   'offsets',
   'tile',
   'tileMultiple',
+  'overlap',
   'outputStride',
   'voxelSize',
   'activation',

@@ -20,6 +20,7 @@ async function search({ place, level, runtime, network, spec, objects }: SearchS
     const candidates = await detectCandidates(sources[level] as VolumeSource, {
       model,
       objects,
+      memory: 'low',
       onProgress: (progress) => tell({ type: 'progress', progress }),
     });
     tell({ type: 'found', candidates, sha256: model.sha256 });

@@ -47,7 +47,7 @@ export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): S
   if (source === undefined) throw new Error('Open a tomogram first.');
   requireVoxelSize(source.grid, spec, { remedy: 'resample it first' });
   const { shape, voxelSize } = source.grid;
-  const { tile, memory } = planTiles(shape, spec);
+  const { tile, memory } = planTiles(shape, spec, { memory: 'low' });
   return {
     level: sources.indexOf(source),
     voxelSize: voxelSize[2],

@@ -58,6 +58,7 @@ export async function writeAsNetwork(run: Run, detection: Detection): Promise<Se
     model,
     tomogram: place.type,
     voxelSpacing: place.voxelSpacing,
+    memory: 'low',
     settings: level === 0 ? {} : { level },
   });
   return author;

@@ -209,7 +209,7 @@ function fittingRecords(
 }
 
 /** What decides the scores of candidates, in records of picks and of candidates alike. */
-const SEARCH = ['model', 'overlap', 'average', 'settings', 'tomogram'] as const;
+const SEARCH = ['model', 'overlap', 'memory', 'average', 'settings', 'tomogram'] as const;
 
 /** The part of a record that says what decided the scores. */
 export function searchOf(record: Provenance): Provenance {

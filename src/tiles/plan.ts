@@ -2,7 +2,9 @@ import {
   anything,
   describeValue,
   isFields,
+  optional,
   optionalList,
+  positiveBytes,
   type Rule,
   type RulesFor,
   requireArgument,
@@ -88,18 +90,19 @@ export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {})
   const { outputStride = 1, tileMultiple: multiple } = spec;
   requireOptions('planTiles', options, planRules);
   const { window = 'gaussian', channels = channelCount(spec) } = options;
+  const shared = options.overlap ?? spec.overlap;
   checkPlanOptions(shape, {
     ...options,
     tile: spec.tile,
     tileMultiple: multiple,
-    overlap: options.overlap ?? usualOverlap(spec.tile),
+    bytesPerVoxel: spec.bytesPerVoxel,
+    overlap: shared ?? usualOverlap(spec.tile),
     outputStride,
     window,
     channels,
   });
-  const fit = { tile: spec.tile, overlap: options.overlap, outputStride };
-  const tile = multiple === undefined ? spec.tile : fitTile(shape, { ...fit, multiple });
-  const overlap = options.overlap ?? usualOverlap(tile);
+  const tile = chooseTile(shape, spec, { ...options, overlap: shared, channels });
+  const overlap = shared ?? usualOverlap(tile);
   const toScores = (voxels: Zyx): Zyx => [
     Math.ceil(voxels[0] / outputStride),
     Math.ceil(voxels[1] / outputStride),
@@ -142,9 +145,17 @@ const tileSpec: Rule = {
       isValid: (value) => value === null || typeof value === 'string',
     }),
     offsets: /* @__PURE__ */ optionalList(voxels.expected),
+    overlap: /* @__PURE__ */ optionalList(voxels.expected),
+    bytesPerVoxel: /* @__PURE__ */ optional(positiveBytes),
   },
 };
+/** What the memory for tiles must be. */
+export const memoryRule: Rule = {
+  expected: "'low', or a number of bytes above 0",
+  isValid: (value) => value === undefined || value === 'low' || positiveBytes.isValid(value),
+};
 const planRules: RulesFor<PlanOptions> = {
+  memory: memoryRule,
   overlap: /* @__PURE__ */ optionalList(voxels.expected),
   window: anything,
   channels: anything,
@@ -190,6 +201,13 @@ export interface TileSpec {
    * need no more tiles. Left out, every tile has the shape `tile`.
    */
   readonly tileMultiple?: number | undefined;
+  /** Minimum number of voxels that neighbouring tiles need to share along z, y, x, for the scores to be as good as with more. */
+  readonly overlap?: Zyx | undefined;
+  /**
+   * Memory that the network takes while it scores a tile, in bytes per voxel of the tile. With it and `tileMultiple` the plan takes
+   * the edges, also longer ones than those of `tile`, for which the network scores the fewest voxels.
+   */
+  readonly bytesPerVoxel?: number | undefined;
   /** Voxels per score along each axis. @defaultValue 1 */
   readonly outputStride?: 1 | 2 | 4 | undefined;
   /** Name of each output class, `null` for background: the prediction of memory counts the named ones. */
@@ -202,9 +220,15 @@ export interface TileSpec {
 export interface PlanOptions {
   /**
    * Minimum number of voxels that neighbouring tiles share along z, y, x; 0 ≤ overlap < tile. Rounded down to a multiple
-   * of the output stride. @defaultValue a quarter of the tile
+   * of the output stride. @defaultValue the overlap of the model card, else a quarter of the tile
    */
   readonly overlap?: Zyx | undefined;
+  /**
+   * Maximum memory of the plan and of the network while it scores one tile, in bytes, for cards that have `tileMultiple` and
+   * `bytesPerVoxel`: the process and the chunks of the tomogram take some 300 MB more. `'low'` is 400 MB, and leaves the tiles of
+   * other cards as they are. @defaultValue 1 GB
+   */
+  readonly memory?: number | 'low' | undefined;
   /** How overlapping tiles are weighted. @defaultValue 'gaussian': docs/design/tiling.md says why */
   readonly window?: WindowName | undefined;
   /**
@@ -230,7 +254,7 @@ function channelCount({ classes, offsets }: TileSpec): number {
 
 /** @throws {@link CryoetPicksError} `invalid-option` for options from which no plan can be made. */
 function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
-  const { tile, tileMultiple, overlap, outputStride, window, channels, axis } = options;
+  const { tile, tileMultiple, bytesPerVoxel, memory, overlap, outputStride, window, channels, axis } = options;
   if (![1, 2, 4].includes(outputStride))
     fail('outputStride', `output stride ${describeValue(outputStride)} must be 1, 2 or 4`);
   requireWholeNumbers('shape', shape, 1);
@@ -241,6 +265,13 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
     fail('tile', `tile ${formatZyx(tile)} is not a multiple of the output stride ${outputStride}; ${works} would be`);
   }
   if (tileMultiple !== undefined) requireMultiple(options, tileMultiple);
+  if (typeof memory === 'number' && (tileMultiple === undefined || bytesPerVoxel === undefined)) {
+    const fields = 'tileMultiple and bytesPerVoxel';
+    fail(
+      'memory',
+      `memory chooses tiles only for a network whose card has ${fields}; change the tile of the card instead`,
+    );
+  }
   if (overlap.some((shared, i) => shared >= tile[i])) {
     const maximum = formatZyx(tile.map((edge) => edge - 1));
     fail(
@@ -303,7 +334,23 @@ function fail(option: string, message: string): never {
   throw new CryoetPicksError('invalid-option', `cannot plan tiles: ${message}`, { option });
 }
 
-/** The largest tile, what its edges are multiples of, and how tiles overlap, as for `planTiles`. */
+/** Bytes of a plan and its network: by default, and if little is asked for. */
+const [USUAL_MEMORY, LOW_MEMORY] = [1e9, 4e8];
+
+/** The tile of a plan: that of the card, or one that is as good and takes less work. */
+function chooseTile(
+  shape: Zyx,
+  { tile, tileMultiple, bytesPerVoxel, outputStride = 1 }: TileSpec,
+  { overlap, memory, channels }: PlanOptions & { readonly channels: number },
+): Zyx {
+  if (tileMultiple === undefined) return tile;
+  const fit = { tile, overlap, outputStride, multiple: tileMultiple };
+  if (bytesPerVoxel === undefined) return fitTile(shape, fit);
+  const bytes = memory === 'low' ? LOW_MEMORY : (memory ?? USUAL_MEMORY);
+  return cheapestTile(shape, { ...fit, bytesPerVoxel, channels, maxBytes: bytes, isAsked: memory !== undefined });
+}
+
+/** The card's tile, what edges are multiples of, and how tiles overlap, as for `planTiles`. */
 interface FitOptions {
   readonly tile: Zyx;
   readonly multiple: number;
@@ -327,13 +374,83 @@ function fitTile(shape: Zyx, options: FitOptions): Zyx {
   const fitted = (axis: Axis): number => {
     const longest = options.tile[axis];
     const count = tilesOfEdge(axis, longest, shape, options);
-    const overlap = options.overlap?.[axis] ?? 0;
-    for (let edge = options.multiple; edge < longest; edge += options.multiple) {
-      if (edge > overlap && tilesOfEdge(axis, edge, shape, options) <= count) return edge;
-    }
-    return longest;
+    return edgesOf(axis, longest, shape, options).find((one) => one.count <= count)?.edge ?? longest;
   };
   return [fitted(0), fitted(1), fitted(2)];
+}
+
+interface CheapestOptions extends FitOptions {
+  readonly bytesPerVoxel: number;
+  readonly channels: number;
+  readonly maxBytes: number;
+  /** Whether the caller gave `maxBytes`. */
+  readonly isAsked: boolean;
+}
+
+/** The longest edge that is tried, in voxels: a tile of it in all directions takes more memory than any machine has. */
+const MAX_EDGE = 2048;
+
+/**
+ * The tile for which the network scores the fewest voxels within the memory; of equal ones, the one that takes the least memory.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` if the caller gave less memory than any tile takes.
+ */
+function cheapestTile(shape: Zyx, options: CheapestOptions): Zyx {
+  const { outputStride, bytesPerVoxel, channels, maxBytes, isAsked } = options;
+  const outputShape = shape.map((length) => Math.ceil(length / outputStride)) as unknown as Zyx;
+  const axis = longestAxis(outputShape);
+  const bytesOf = (tile: Zyx) => {
+    const outputTile = tile.map((edge) => edge / outputStride) as unknown as Zyx;
+    const plan = predictMemory({ tile, outputTile, outputShape, axis, channels });
+    return plan.total + bytesPerVoxel * voxelCount(tile);
+  };
+  const [alongZ, alongY, alongX] = ([0, 1, 2] as const).map((one) => shortestPerCount(one, shape, options));
+  let best: { readonly tile: Zyx; readonly voxels: number; readonly bytes: number } | undefined;
+  let least: typeof best;
+  for (const z of alongZ!) {
+    for (const y of alongY!) {
+      for (const x of alongX!) {
+        const tile: Zyx = [z.edge, y.edge, x.edge];
+        const [bytes, voxels] = [bytesOf(tile), z.count * y.count * x.count * voxelCount(tile)];
+        if (least === undefined || bytes < least.bytes) least = { tile, voxels, bytes };
+        if (bytes > maxBytes) continue;
+        const isBetter = best === undefined || voxels < best.voxels || (voxels === best.voxels && bytes < best.bytes);
+        if (isBetter) best = { tile, voxels, bytes };
+      }
+    }
+  }
+  if (best !== undefined || !isAsked) return (best ?? least)!.tile;
+  const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+  const found = `${megabytes(maxBytes)} are too few for a volume of ${formatZyx(shape)}`;
+  return fail('memory', `${found}: tiles of ${formatZyx(least!.tile)} take the least, ${megabytes(least!.bytes)}`);
+}
+
+interface Edge {
+  /** In voxels. */
+  readonly edge: number;
+  /** How many tiles it takes along its axis. */
+  readonly count: number;
+}
+
+/** The edges from the shortest on, up to the first that covers the axis, that leave something of a tile beside its overlap. */
+function edgesOf(axis: Axis, longest: number, shape: Zyx, options: FitOptions): Edge[] {
+  const { multiple, overlap } = options;
+  const edges: Edge[] = [];
+  for (let edge = multiple; edge <= longest; edge += multiple) {
+    const isWhole = edge >= shape[axis];
+    if (!isWhole && edge <= (overlap?.[axis] ?? 0)) continue;
+    edges.push({ edge, count: tilesOfEdge(axis, edge, shape, options) });
+    if (isWhole) break;
+  }
+  return edges;
+}
+
+/** Of each number of tiles along an axis the shortest edge. */
+function shortestPerCount(axis: Axis, shape: Zyx, options: FitOptions): Edge[] {
+  const { multiple } = options;
+  const longest = Math.min(Math.ceil(shape[axis] / multiple) * multiple, Math.max(MAX_EDGE, options.tile[axis]));
+  const edges = edgesOf(axis, longest, shape, options);
+  return edges.filter(({ count }, i) => i === 0 || count < edges[i - 1]!.count);
 }
 
 function tilesOfEdge(axis: Axis, edge: number, shape: Zyx, { overlap, outputStride }: FitOptions): number {

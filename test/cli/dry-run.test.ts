@@ -48,7 +48,7 @@ describe('detect --dry-run', () => {
       '1',
     ]);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    expect(stdout).toMatch(/TS_1_3 +\d+×\d+×\d+ +\d+ +\d+\.\d +\d+ +\d+\n/);
+    expect(stdout).toMatch(/TS_1_3 +\d+×\d+×\d+ +\d+ +\d+×\d+×\d+ +\d+\.\d +\d+ +\d+\n/);
     expect(stdout).toMatch(/tiles of \d+×\d+×\d+ took [\d., ]+ s; about \d+ s in all\nnothing was written\n$/);
     expect(await filesBelow(folder)).toEqual(before);
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type PlanOptions, planTiles, type TileSpec, type Zyx } from '../../src/entry/index.ts';
+import { type PlanOptions, planTiles, type TilePlan, type TileSpec, type Zyx } from '../../src/entry/index.ts';
 import { WINDOW_NAMES } from '../../src/tiles/window.ts';
 import { plannable } from '../support/plan-arbitraries.ts';
 
@@ -148,8 +148,8 @@ describe('planTiles', () => {
     // Two of 184 would repeat 168 of 200 planes; two of 120 overlap by 40.
     expect(planTiles([200, 630, 630], options)).toMatchObject({ tile: [120, 160, 160], starts: { 0: [0, 80] } });
     expect(tileOf([1, 1, 1])).toEqual([8, 8, 8]);
-    // Room for the overlap that was asked for.
-    expect(planTiles([36, 60, 60], options, { overlap: [46, 40, 0] }).tile).toEqual([48, 64, 64]);
+    // Room for the overlap that was asked for, where there is a neighbour.
+    expect(planTiles([36, 60, 60], options, { overlap: [46, 40, 0] }).tile).toEqual([40, 64, 64]);
   });
 
   it('planTiles never needs more tiles with a tile that it chose', () => {
@@ -167,6 +167,72 @@ describe('planTiles', () => {
           expect(free.starts[a].length).toBeLessThanOrEqual(largest.starts[a].length);
         }
       }),
+    );
+  });
+
+  it('planTiles chooses the tile for which the network scores the fewest voxels within the memory, as trying all edges does', () => {
+    const anyShape = fc.tuple(...([1, 2, 3] as const).map(() => fc.integer({ min: 1, max: 70 })));
+    const plans = fc.record({
+      shape: anyShape as fc.Arbitrary<unknown> as fc.Arbitrary<Zyx>,
+      overlap: fc.constantFrom<Zyx>([0, 0, 0], [4, 4, 4], [8, 3, 12]),
+      outputStride: fc.constantFrom(1 as const, 2 as const),
+      megabytes: fc.constantFrom(0.2, 1, 5),
+    });
+    fc.assert(
+      fc.property(plans, ({ shape, overlap, outputStride, megabytes }) => {
+        const spec = { tile: [16, 16, 16], tileMultiple: 8, overlap, outputStride, bytesPerVoxel: 50 } as const;
+        const costOf = ({ tile, tiles, memory }: TilePlan) => ({
+          voxels: tiles.length * tile[0] * tile[1] * tile[2],
+          bytes: memory.total + spec.bytesPerVoxel * tile[0] * tile[1] * tile[2],
+        });
+        const edges = AXES.map((a) => Array.from({ length: Math.ceil(shape[a] / 8) }, (_, i) => 8 * (i + 1)));
+        const tried: ReturnType<typeof costOf>[] = [];
+        for (const z of edges[0]!) {
+          for (const y of edges[1]!) {
+            for (const x of edges[2]!) {
+              const tile: Zyx = [z, y, x];
+              if (AXES.some((a) => tile[a] <= overlap[a] && tile[a] < shape[a])) continue;
+              // A single tile along an axis shares nothing.
+              const shared = AXES.map((a) => (tile[a] >= shape[a] ? 0 : overlap[a])) as unknown as Zyx;
+              tried.push(costOf(planTiles(shape, { tile, outputStride }, { overlap: shared })));
+            }
+          }
+        }
+        const fitting = tried.filter(({ bytes }) => bytes <= megabytes * 1e6);
+        if (fitting.length === 0) {
+          expect(() => planTiles(shape, spec, { memory: megabytes * 1e6 })).toThrow('too few for a volume');
+          return;
+        }
+        const plan = planTiles(shape, spec, { memory: megabytes * 1e6 });
+        expect(costOf(plan).bytes).toBeLessThanOrEqual(megabytes * 1e6);
+        expect(costOf(plan).voxels).toBe(Math.min(...fitting.map(({ voxels }) => voxels)));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('planTiles takes large tiles by default and small ones with little memory, for a network that says what a voxel takes', () => {
+    const spec: TileSpec = {
+      tile: [184, 160, 160],
+      tileMultiple: 8,
+      overlap: [20, 20, 20],
+      outputStride: 2,
+      bytesPerVoxel: 70,
+    };
+    const planned = (options: PlanOptions, shape: Zyx = [184, 630, 630]) => {
+      const { tile, tiles } = planTiles(shape, spec, options);
+      return [tiles.length, ...tile];
+    };
+    expect(planned({})).toEqual([9, 184, 224, 224]);
+    expect(planned({ memory: 'low' })).toEqual(planned({ memory: 4e8 }));
+    expect(planned({ memory: 1e12 })).toEqual([1, 184, 632, 632]);
+    // Thin volumes take thin tiles, also thinner than the overlap.
+    expect(planned({}, [8, 64, 64])).toEqual([1, 8, 64, 64]);
+    expect(() => planTiles([184, 630, 630], spec, { memory: 1e6 })).toThrow(
+      'cannot plan tiles: 1 MB are too few for a volume of 184×630×630: tiles of',
+    );
+    expect(() => planTiles([184, 630, 630], { tile: [64, 64, 64] }, { memory: 1e9 })).toThrow(
+      'memory chooses tiles only for a network whose card has tileMultiple and bytesPerVoxel',
     );
   });
 
