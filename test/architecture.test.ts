@@ -229,6 +229,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'live',
     'work',
     'url',
+    'places',
     'review',
     'scoring',
     'compare',

@@ -4,6 +4,7 @@ import { type Difference, differenceFrom } from './compare.ts';
 import { greyColors } from './grey-level.ts';
 import type { GreyVolume } from './grey-volume.ts';
 import { createLive, type Live } from './live.ts';
+import { placesOf } from './places.ts';
 import { allowedThresholds, createReviewer, isOpen, type Review } from './review.ts';
 import { type Comparison, compareWithTruth } from './scoring.ts';
 import type { ShownObject } from './state.ts';
@@ -67,8 +68,9 @@ export function createPage(): Page {
     () => {
       const { candidates, thresholds } = live.state;
       if (candidates === undefined) return undefined;
-      const open = new Set(review().kept.filter(isOpen).map(placeOf));
-      const counts = (pick: ParticlePick) => open.has(placeOf(pick));
+      // Candidates of one object at one place are never both picked.
+      const open = placesOf(review().kept.filter(isOpen));
+      const counts = (pick: ParticlePick) => open.at(pick) !== undefined;
       return estimateFalsePicks(candidates, { thresholds: allowedThresholds(candidates, thresholds), counts });
     },
   );
@@ -96,11 +98,6 @@ export function createPage(): Page {
     objectNamed: (name) => objects().get(name) ?? unknownObject(name),
   };
   return page;
-}
-
-/** Candidates of one object at one place are never both picked. */
-function placeOf({ object, position: { x, y, z } }: ParticlePick): string {
-  return `${object}@${x},${y},${z}`;
 }
 
 /** Computes again only if one of the inputs is another. */

@@ -1,4 +1,5 @@
 import { type Candidates, type ParticlePick, picksFromCandidates, suppressNearby } from '../entry/index.ts';
+import { type Places, placesOf } from './places.ts';
 import { type Edit, type LoadedPick, named, type State } from './state.ts';
 
 /** Where a pick comes from: `found` as it was loaded, `edited` by a person in place or object, or `added` by one. */
@@ -51,50 +52,62 @@ export type ReviewInput = Pick<State, 'loaded' | 'candidates' | 'edits' | 'thres
  * accepted, moved or added is kept whatever its score, and suppresses what nobody decided around it. What was rejected is taken out
  * after the suppression, so that no weaker candidate takes its place.
  */
-export function reviewOf(input: ReviewInput): Review {
-  const { loaded, edits, minDistances } = input;
-  const minDistance = Object.fromEntries(
-    [...new Set([...loaded, ...edits.values()].map(({ object }) => object))]
-      .filter((object) => object !== undefined)
-      .map((object) => [object, minDistances[object] ?? 0]),
-  );
-  const picks = [...picksOfCandidates(input), ...picksOfFiles(input, minDistance)];
-  const undecided = picks.filter(({ id }) => !edits.has(id));
-  const decided = decidedPicks(loaded, edits);
+export function reviewOf(input: ReviewInput, fixed: Fixed = fixedOf(input)): Review {
+  const { edits } = input;
+  const { decided, minDistance } = fixed;
+  const picks = [...picksOfCandidates(input, fixed), ...picksOfFiles(input, fixed)];
+  const undecided = edits.size === 0 ? picks : picks.filter(({ id }) => !edits.has(id));
   const own = decided.filter(({ decision }) => decision !== 'rejected');
   const kept =
     own.length === 0
-      ? undecided.map(asFound)
-      : suppressNearby([...own.map(first), ...undecided], { minDistance })
-          .filter(isUndecided)
-          .map(asFound);
+      ? undecided
+      : (suppressNearby([...own.map(first), ...undecided], { minDistance }).filter(isUndecided) as ReviewedPick[]);
   return sorted(
     [...kept, ...own],
     decided.filter(({ decision }) => decision === 'rejected'),
   );
 }
 
-function picksOfCandidates({ candidates, picking, thresholds }: ReviewInput): LoadedPick[] {
+/** What a review takes from picks and decisions, whatever the thresholds. */
+interface Fixed {
+  /** What a person decided about, moved or added. */
+  readonly decided: readonly ReviewedPick[];
+  /** Of all objects that picks have or get, in Å. */
+  readonly minDistance: Readonly<Record<string, number>>;
+  /** The picks that were loaded, as if nobody had decided about them. */
+  readonly found: readonly ReviewedPick[];
+  /** The same. */
+  readonly places: Places<ReviewedPick>;
+}
+
+function fixedOf({ loaded, edits, minDistances }: ReviewInput): Fixed {
+  const objects = new Set<string>();
+  for (const { object } of loaded) objects.add(object);
+  for (const { object } of edits.values()) if (object !== undefined) objects.add(object);
+  const minDistance = Object.fromEntries([...objects].map((object) => [object, minDistances[object] ?? 0]));
+  const found = loaded.map(asFound);
+  return { decided: decidedPicks(loaded, edits), minDistance, found, places: placesOf(found) };
+}
+
+function picksOfCandidates({ candidates, picking, thresholds }: ReviewInput, { places }: Fixed): ReviewedPick[] {
   if (candidates === undefined) return [];
   const { max, acrossObjects } = picking ?? {};
-  return named(
-    picksFromCandidates(candidates, { thresholds: allowedThresholds(candidates, thresholds), max, acrossObjects }),
-  );
+  const allowed = allowedThresholds(candidates, thresholds);
+  const picks = picksFromCandidates(candidates, { thresholds: allowed, max, acrossObjects });
+  const found = picks.flatMap((pick) => places.at(pick) ?? []);
+  return places.hasTwins || found.length < picks.length ? named(picks).map(asFound) : found;
 }
 
 /** The picks of objects that have no candidates, and those that were made of none. */
-function picksOfFiles(
-  { loaded, candidates, thresholds }: ReviewInput,
-  minDistance: Readonly<Record<string, number>>,
-): LoadedPick[] {
+function picksOfFiles({ candidates, thresholds }: ReviewInput, { found, minDistance }: Fixed): ReviewedPick[] {
   const again = new Set(candidates?.objects);
-  const passing = loaded.filter(
+  const passing = found.filter(
     (pick) =>
       !again.has(pick.object) &&
       (!hasScore(pick) || pick.score >= (thresholds[pick.object] ?? Number.NEGATIVE_INFINITY)),
   );
-  const fixed = loaded.filter(({ object, isFixed }) => isFixed && again.has(object));
-  return [...(suppressNearby(passing, { minDistance }) as LoadedPick[]), ...fixed];
+  const fixed = found.filter(({ object, isFixed }) => isFixed && again.has(object));
+  return [...(suppressNearby(passing, { minDistance }) as ReviewedPick[]), ...fixed];
 }
 
 /** The thresholds of candidates by object, not below the lowest one at which nothing is missing. */
@@ -123,13 +136,32 @@ export function candidatePicks({ objects, objectIndices, positions, scores }: Ca
 }
 
 function sorted(kept: readonly ReviewedPick[], rejected: readonly ReviewedPick[]): Review {
-  const rank = (pick: ReviewedPick) => (hasScore(pick) ? pick.score : -Number.MAX_VALUE);
-  const bestFirst = (picks: readonly ReviewedPick[]) => [...picks].sort((a, b) => rank(b) - rank(a));
-  return { kept: bestFirst(kept), rejected: bestFirst(rejected), all: bestFirst([...kept, ...rejected]) };
+  const [keptFirst, rejectedFirst] = [bestFirst(kept), bestFirst(rejected)];
+  return { kept: keptFirst, rejected: rejectedFirst, all: merged(keptFirst, rejectedFirst) };
 }
 
-function asFound(pick: ParticlePick): ReviewedPick {
-  return { ...(pick as ReviewedPick), source: sourceOf(pick), decision: undefined };
+function bestFirst(picks: readonly ReviewedPick[]): ReviewedPick[] {
+  return [...picks].sort((a, b) => rankOf(b) - rankOf(a));
+}
+
+/** Two lists, each best first, as one. */
+function merged(kept: readonly ReviewedPick[], rejected: readonly ReviewedPick[]): ReviewedPick[] {
+  const all: ReviewedPick[] = [];
+  let next = 0;
+  for (const pick of rejected) {
+    const rank = rankOf(pick);
+    while (next < kept.length && rankOf(kept[next]!) >= rank) all.push(kept[next++]!);
+    all.push(pick);
+  }
+  return all.concat(kept.slice(next));
+}
+
+function rankOf(pick: ReviewedPick): number {
+  return hasScore(pick) ? pick.score : -Number.MAX_VALUE;
+}
+
+function asFound(pick: LoadedPick): ReviewedPick {
+  return { ...pick, source: sourceOf(pick), decision: undefined };
 }
 
 /** What the file says about where a pick came from, as this page writes it. */
@@ -183,17 +215,20 @@ export function toSave({ id: _, isFixed: __, source, decision, ...pick }: Review
   return { ...pick, unknown: { ...unknown, ...(reviewed && { reviewed }) } };
 }
 
-/** Remembers the review of the last state, since many parts of the page ask for it. */
+/**
+ * Remembers the review of the last state, since many parts of the page ask for it, and what of it thresholds do not change, since a
+ * slider moves them many times a second.
+ */
 export function createReviewer(): (state: ReviewInput) => Review {
   let input: ReviewInput | undefined;
+  let fixed: Fixed | undefined;
   let review: Review = { kept: [], rejected: [], all: [] };
   return (state) => {
-    const isSame =
-      input !== undefined &&
-      (['loaded', 'candidates', 'picking', 'edits', 'thresholds', 'minDistances'] as const).every(
-        (name) => input?.[name] === state[name],
-      );
-    if (!isSame) review = reviewOf(state);
+    const isSame = (...names: readonly (keyof ReviewInput)[]) => names.every((name) => input?.[name] === state[name]);
+    if (fixed === undefined || !isSame('loaded', 'edits', 'minDistances')) fixed = fixedOf(state);
+    if (input === undefined || !isSame('loaded', 'candidates', 'picking', 'edits', 'thresholds', 'minDistances')) {
+      review = reviewOf(state, fixed);
+    }
     input = state;
     return review;
   };
