@@ -214,12 +214,13 @@ function defineView(program: Command, run: RunCommand): void {
     .option('--no-open', 'print the address, and do not open the browser')
     .option('--user-id <name>', 'user to save picks as (default: that of the project, or your user name)', parseName)
     .option('--session-id <name>', 'session to save picks as', parseName, '1')
+    .option('--voxel-size <length>', 'voxel size in Å of volumes that do not say theirs', parseLength)
     .option('--follow-links', 'also read and write behind links that lead out of the folders of the project')
     .addOption(
       new Option(
         '--export <folder>',
         'write the page with a simulated project as files for any web server, and serve nothing',
-      ).conflicts(['port', 'userId', 'followLinks']),
+      ).conflicts(['port', 'userId', 'voxelSize', 'followLinks']),
     )
     .action((path: string | undefined, options: Omit<ViewInput, 'path'> & Partial<ExportInput>) => {
       const { export: folder, ...rest } = options;

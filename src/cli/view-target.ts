@@ -16,7 +16,7 @@ import type { ServedStore } from '../node/store-server.ts';
 import { type ListableStore, requireWritable, type Store, type StoreKey } from '../storage/store.ts';
 import type { OpenedVolume, ViewSession } from '../web/session.ts';
 import { isFolder, openCopick } from './files.ts';
-import { describeFailure, describeProblem, type Terminal } from './terminal.ts';
+import { describeFailure, describeProblem, type Terminal, UsageError } from './terminal.ts';
 
 /** What to show, and as whom. */
 export interface TargetOptions {
@@ -24,6 +24,8 @@ export interface TargetOptions {
   readonly path: string | undefined;
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
+  /** In Å, of volumes that do not say theirs. */
+  readonly voxelSize?: number | undefined;
   /** Read and write behind links that lead out of the folders of the project. */
   readonly followLinks?: true | undefined;
 }
@@ -39,6 +41,14 @@ export interface ViewTarget extends Pick<ViewSession, 'title' | 'open' | 'writab
  * @throws {@link CryoetPicksError} As `openProject` does; `not-found` for a folder without anything to show.
  */
 export async function openTarget(terminal: Terminal, options: TargetOptions): Promise<ViewTarget> {
+  const target = await openPath(terminal, options);
+  if (options.voxelSize === undefined || target.open.kind === 'volumes') return target;
+  throw new UsageError(
+    '--voxel-size is for volumes that do not say theirs: MRC, TIFF or OME-Zarr, or a folder of them',
+  );
+}
+
+async function openPath(terminal: Terminal, options: TargetOptions): Promise<ViewTarget> {
   const { path, userId, sessionId = '1' } = options;
   const person = { userId: nameOfPerson(userId), sessionId: fitName(sessionId) ?? '1' };
   if (path === undefined) {
@@ -135,7 +145,7 @@ interface VolumesOfFolder {
 /** Serves each volume by itself, so that nothing beside them can be read. */
 async function openVolumes(
   terminal: Terminal,
-  { followLinks }: TargetOptions,
+  { followLinks, voxelSize }: TargetOptions,
   { folder, volumes }: VolumesOfFolder,
 ): Promise<Opened> {
   const data = new Map<string, ServedStore>();
@@ -156,7 +166,7 @@ async function openVolumes(
     const mount = String(opened.length);
     const { key, served: file } = format === 'ome-zarr' ? await image(real) : await servedFile(real, followLinks);
     data.set(mount, file);
-    opened.push({ name, format, store: `./data/${mount}`, key });
+    opened.push({ name, format, store: `./data/${mount}`, key, ...(voxelSize !== undefined && { voxelSize }) });
   }
   return { open: { kind: 'volumes', volumes: opened }, writable: false, data };
 }

@@ -23,6 +23,8 @@ export interface Collection {
   readonly project?: Project | undefined;
   /** Where reviews that are not saved yet are kept, so that they resume in any browser; else the browser keeps them. */
   readonly drafts?: Store | undefined;
+  /** Gives the volumes that do not say their voxel size one, in Å; absent for projects, which say it. */
+  giveVoxelSize?(size: number): void;
   runs(signal: AbortSignal): Promise<readonly string[]>;
   open(run: string, signal: AbortSignal): Promise<OpenRun>;
 }
@@ -137,13 +139,18 @@ export function volumeCollection(
   title: string,
 ): Collection {
   const byName = new Map(volumes.map((volume) => [volume.name, volume]));
+  let given: number | undefined;
   return {
     title,
     // Those of the network of this package, which are the only ones that can be known here.
     objects: cziiObjects(),
+    giveVoxelSize(size) {
+      given = size;
+    },
     runs: async () => [...byName.keys()],
     async open(name) {
-      const { place } = byName.get(name) ?? {};
+      const { place: found } = byName.get(name) ?? {};
+      const place = found && { ...found, voxelSize: given ?? found.voxelSize };
       const tomograms = place ? [{ label: name, place, open: (signal: AbortSignal) => openPlace(place, signal) }] : [];
       return { tomograms, sets: [], segmentations: [] };
     },

@@ -45,7 +45,10 @@ export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): S
   const misfit = ({ grid }: VolumeSource) => Math.abs(Math.log(grid.voxelSize[2] / spec.voxelSize));
   const source = [...sources].sort((a, b) => misfit(a) - misfit(b))[0];
   if (source === undefined) throw new Error('Open a tomogram first.');
-  requireVoxelSize(source.grid, spec, { remedy: 'resample it first' });
+  requireVoxelSize(source.grid, spec, {
+    remedy: 'resample it first',
+    voxelSizeRemedy: 'give it under "Voxel size", beside the slices',
+  });
   const { shape, voxelSize } = source.grid;
   const { tile, memory } = planTiles(shape, spec, { memory: 'low' });
   return {

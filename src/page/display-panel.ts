@@ -1,12 +1,14 @@
 import { button, chooser, element, field, NONE, setOptions } from './element.ts';
 import { zoomBy } from './navigate.ts';
 import type { Page } from './page.ts';
+import { lengthUnit } from './state.ts';
 
 const MEANS = ['1 slice', '3 slices', '5 slices', '9 slices', '15 slices'];
 
 /** What a display panel does beside the state. */
 export interface DisplayCommands {
   readonly fit: () => void;
+  readonly giveVoxelSize: (size: number) => void;
   readonly chooseSegmentation: (label: string | undefined) => void;
   readonly chooseTruth: (label: string | undefined) => void;
   readonly chooseOther: (label: string | undefined) => void;
@@ -15,7 +17,8 @@ export interface DisplayCommands {
 /** How slices are shown: position, thickness, contrast, overlay; and whether a press looks or edits. */
 export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement {
   const { live } = page;
-  const place = element('output', { className: 'place', title: 'Where the slices meet, in Å' });
+  const place = element('output', { className: 'place', title: 'Where the slices meet' });
+  const size = voxelSizeField(page, commands);
   const mean = chooser('Mean of', (label) => live.change({ mean: Number.parseInt(label, 10) }));
   const given = (label: string) => (label === NONE ? undefined : label);
   const truth = chooser('Truth', (label) => commands.chooseTruth(given(label)));
@@ -35,9 +38,21 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
     invert: button('Invert', 'Invert the display (I)', () => live.change({ isInverted: !live.state.isInverted })),
   };
   live.watch(
-    ['position', 'grid', 'mean', 'mode', 'hasRings', 'isInverted', 'segmentations', 'segmentation'],
-    ({ position: { x, y, z }, grid, mean: planes, mode, hasRings, isInverted, segmentations, segmentation }) => {
-      place.textContent = grid ? `x ${x.toFixed(0)}  y ${y.toFixed(0)}  z ${z.toFixed(0)} Å` : '';
+    ['position', 'grid', 'isUnscaled', 'mean', 'mode', 'hasRings', 'isInverted', 'segmentations', 'segmentation'],
+    ({
+      position: { x, y, z },
+      grid,
+      isUnscaled,
+      mean: planes,
+      mode,
+      hasRings,
+      isInverted,
+      segmentations,
+      segmentation,
+    }) => {
+      place.textContent = grid
+        ? `x ${x.toFixed(0)}  y ${y.toFixed(0)}  z ${z.toFixed(0)} ${lengthUnit({ isUnscaled })}`
+        : '';
       setOptions(
         mean,
         MEANS,
@@ -65,6 +80,7 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
     'section',
     { className: 'display', 'aria-label': 'Display' },
     place,
+    size,
     field('Mean of', mean),
     field('Truth', truth),
     field('Compare', other),
@@ -83,6 +99,29 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
       button('Fit', 'Fit the slice (F)', commands.fit),
     ),
   );
+}
+
+/** Asks for the voxel size of a file that does not say it; one that was given can be changed. */
+function voxelSizeField({ live, desk }: Page, { giveVoxelSize }: Pick<DisplayCommands, 'giveVoxelSize'>): HTMLElement {
+  const input = element('input', {
+    type: 'number',
+    step: 'any',
+    min: '0',
+    placeholder: 'Å',
+    'aria-label': 'Voxel size (Å)',
+  });
+  const whole = field('Voxel size', input);
+  input.addEventListener('change', () => {
+    const size = input.valueAsNumber;
+    if (size > 0) giveVoxelSize(size);
+    else desk.tell(new Error('A voxel size is a length above 0, in Å.'));
+  });
+  live.watch(['isUnscaled', 'voxelSize'], ({ isUnscaled, voxelSize }) => {
+    whole.hidden = !isUnscaled && voxelSize === undefined;
+    whole.classList.toggle('asked', isUnscaled);
+    if (document.activeElement !== input) input.value = voxelSize?.toString() ?? '';
+  });
+  return whole;
 }
 
 /** The levels of grey that show black and white, each by a slider that fingers and keys reach. */

@@ -2,6 +2,7 @@ import { formatRequirements, type PicksFormatName, picksFormatNames } from '../e
 import { button, chooser, element, field, setOptions } from './element.ts';
 import { allRuns, download, exportNotes, filesOf, ofObject, thisRun } from './export.ts';
 import type { Page } from './page.ts';
+import { NO_VOXEL_SIZE } from './state.ts';
 import type { Work } from './work.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -94,6 +95,7 @@ export function exporter(page: Page, workspace: Workspace): () => void {
   };
   form.addEventListener('submit', () => void page.desk.work('Exporting', exportPicks));
   return () => {
+    if (live.state.isUnscaled) return page.desk.tell(NO_VOXEL_SIZE);
     // What was just found in one run is no set of the others until it is saved.
     const { runs, set } = live.state;
     setOptions(scope, runs.length > 1 && set !== undefined ? SCOPES : [SCOPES[0] as string], SCOPES[0]);

@@ -23,6 +23,7 @@ let session: ViewSession | undefined;
 const workspace = createWorkspace(page);
 
 const views = slices(page, {
+  giveVoxelSize: (size) => void workspace.giveVoxelSize(size),
   chooseTruth: (label) => void workspace.openTruth(label),
   chooseOther: (label) => void workspace.openOther(label),
   chooseSegmentation: (label) => void workspace.openSegmentation(label),

@@ -13,7 +13,7 @@ import {
   withAlong,
 } from './planes.ts';
 import { isOpen, type ReviewedPick } from './review.ts';
-import type { Edit } from './state.ts';
+import { type Edit, NO_VOXEL_SIZE } from './state.ts';
 
 /** Moves the slice across an axis by some planes. */
 export function moveSlice({ live }: Page, axis: Axis, planes: number): void {
@@ -119,8 +119,9 @@ export function deletePick(page: Page): void {
 
 /** Adds a pick of the object at hand and selects it. */
 export function addPick(page: Page, position: Point): void {
-  const { object, edits } = page.live.state;
-  if (object === undefined) return;
+  const { object, edits, isUnscaled } = page.live.state;
+  if (isUnscaled) page.desk.tell(NO_VOXEL_SIZE);
+  if (object === undefined || isUnscaled) return;
   let number = edits.size + 1;
   while (edits.has(`added ${number}`)) number++;
   const id = `added ${number}`;

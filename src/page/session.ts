@@ -22,9 +22,9 @@ export async function collectionOf({ open, title, writable }: ViewSession): Prom
   }
   if (open.kind === 'volumes') {
     return volumeCollection(
-      open.volumes.map(({ name, format, store, key }) => ({
+      open.volumes.map(({ name, format, store, key, voxelSize }) => ({
         name,
-        place: { kind: 'file' as const, store: at(store), format, key: key as `/${string}` },
+        place: { kind: 'file' as const, store: at(store), format, key: key as `/${string}`, voxelSize },
       })),
       title,
     );

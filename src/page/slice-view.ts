@@ -19,6 +19,7 @@ import {
 import { type ReviewedPick, scoreText } from './review.ts';
 import { drawRing, type Ring, ringAt, ringsOf } from './rings.ts';
 import { slicePicture } from './slice-picture.ts';
+import { lengthUnit, type State } from './state.ts';
 
 /** A press that moves less than this, in screen pixels, is a click. */
 const CLICK = 4;
@@ -28,7 +29,7 @@ const NUDGE = 2;
 
 /** What a slice shows. */
 const shown = [
-  ...(['grid', 'position', 'camera', 'window', 'mean', 'isInverted', 'hasRings'] as const),
+  ...(['grid', 'isUnscaled', 'position', 'camera', 'window', 'mean', 'isInverted', 'hasRings'] as const),
   ...(['loaded', 'edits', 'thresholds', 'hidden', 'selected', 'truth', 'others', 'objects', 'isGallery'] as const),
 ];
 
@@ -90,12 +91,12 @@ export function sliceView(page: Page, plane: Plane): SliceView {
     labels.draw(context, size);
     rings = drawPicks(page, plane, context, size);
     drawCross(page, plane, context, size);
-    if (plane.name === 'xy') drawScaleBar(context, live.state.camera.zoom, size);
+    if (plane.name === 'xy') drawScaleBar(context, live.state, size);
     const index = planeIndex(grid, plane.across, position);
     slider.max = String(grid.shape[plane.across] - 1);
     slider.value = String(index);
     const at = along(position, plane.across).toFixed(0);
-    caption.textContent = `${plane.name} · ${letterOf(plane.across)} ${at} Å · slice ${index + 1} of ${grid.shape[plane.across]}`;
+    caption.textContent = `${plane.name} · ${letterOf(plane.across)} ${at} ${lengthUnit(live.state)} · slice ${index + 1} of ${grid.shape[plane.across]}`;
   };
 
   new ResizeObserver(() => {
@@ -167,7 +168,11 @@ function drawCross({ live }: Page, plane: Plane, context: CanvasRenderingContext
   context.stroke();
 }
 
-function drawScaleBar(context: CanvasRenderingContext2D, zoom: number, { height }: Size): void {
+function drawScaleBar(
+  context: CanvasRenderingContext2D,
+  { camera: { zoom }, isUnscaled }: Pick<State, 'camera' | 'isUnscaled'>,
+  { height }: Size,
+): void {
   const length = scaleBarLength(zoom);
   const [left, top] = [14, height - 26];
   context.fillStyle = 'rgb(10 12 16 / 0.75)';
@@ -175,7 +180,7 @@ function drawScaleBar(context: CanvasRenderingContext2D, zoom: number, { height 
   context.fillStyle = '#fff';
   context.fillRect(left, top, length * zoom, 3);
   context.font = '12px system-ui, sans-serif';
-  context.fillText(`${length / 10} nm`, left, top - 6);
+  context.fillText(isUnscaled ? `${length} voxels` : `${length / 10} nm`, left, top - 6);
 }
 
 interface HandsOptions {

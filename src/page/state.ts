@@ -63,6 +63,10 @@ export interface State {
   readonly tomogram?: string | undefined;
   /** The grid of the finest level. */
   readonly grid?: VoxelGrid | undefined;
+  /** True for a file that does not say its voxel size: lengths are in voxels, and what needs Å waits. */
+  readonly isUnscaled: boolean;
+  /** The voxel size in Å that a person gave for such files. */
+  readonly voxelSize?: number | undefined;
   /** Counts bricks that arrived, so that slices are drawn again. */
   readonly bricks: number;
   /** Labels of the pick sets of the run: `user/session`. */
@@ -179,6 +183,7 @@ export const noRun: typeof noReview &
     | 'tomograms'
     | 'tomogram'
     | 'grid'
+    | 'isUnscaled'
     | 'sets'
     | 'truthSet'
     | 'otherSet'
@@ -193,6 +198,7 @@ export const noRun: typeof noReview &
   tomograms: [],
   tomogram: undefined,
   grid: undefined,
+  isUnscaled: false,
   sets: [],
   truthSet: undefined,
   otherSet: undefined,
@@ -231,6 +237,15 @@ export const emptyState: State = {
   sessionId: '1',
   canWrite: false,
 };
+
+/** What to do about a file that does not say its voxel size. */
+export const NO_VOXEL_SIZE =
+  'This file does not say its voxel size, so lengths are in voxels: give it under "Voxel size", beside the slices, to add, detect and export picks.';
+
+/** The unit of lengths. */
+export function lengthUnit({ isUnscaled }: Pick<State, 'isUnscaled'>): 'Å' | 'voxels' {
+  return isUnscaled ? 'voxels' : 'Å';
+}
 
 /** The thresholds that a person has moved. */
 export function movedThresholds({

@@ -12,6 +12,8 @@ export interface Place {
   readonly center?: Point | undefined;
   readonly zoom?: number | undefined;
   readonly object?: string | undefined;
+  /** In Å, of files that do not say theirs. */
+  readonly voxelSize?: number | undefined;
   readonly thresholds: Readonly<Record<string, number>>;
   readonly hidden: readonly string[];
 }
@@ -30,6 +32,7 @@ export function formatPlace(state: State): string {
     add('zoom', String(Number(state.camera.zoom.toPrecision(5))));
   }
   add('object', state.object);
+  add('voxel-size', state.voxelSize?.toString());
   for (const [object, threshold] of Object.entries(movedThresholds(state)))
     add(`threshold.${object}`, String(threshold));
   for (const object of state.hidden) add('hidden', object);
@@ -52,6 +55,7 @@ export function parsePlace(fragment: string): Place {
     }
   }
   const zoom = numberOf(named('zoom'));
+  const voxelSize = numberOf(named('voxel-size'));
   return {
     run: named('run'),
     tomogram: named('tomogram'),
@@ -61,6 +65,7 @@ export function parsePlace(fragment: string): Place {
     center: parsePoint(named('center')),
     zoom: zoom !== undefined && zoom > 0 ? zoom : undefined,
     object: named('object'),
+    voxelSize: voxelSize !== undefined && voxelSize > 0 ? voxelSize : undefined,
     thresholds: Object.fromEntries(thresholds),
     hidden: query.getAll('hidden'),
   };
@@ -84,7 +89,7 @@ function numberOf(text: string | undefined): number | undefined {
 export function followAddress(live: Live): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   live.watch(
-    ['run', 'tomogram', 'set', 'truthSet', 'position', 'camera', 'object', 'thresholds', 'hidden', 'grid'],
+    ['run', 'tomogram', 'set', 'truthSet', 'position', 'camera', 'object', 'thresholds', 'hidden', 'grid', 'voxelSize'],
     () => {
       clearTimeout(timer);
       timer = setTimeout(() => {

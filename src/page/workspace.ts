@@ -12,9 +12,10 @@ import { goneOn, resumed, type SavedReview } from './resume.ts';
 import { type Review, reviewOf } from './review.ts';
 import { holdsRejects } from './review-record.ts';
 import { readReview, reviewOfCandidates, type SetReview } from './set-review.ts';
-import { emptyState, movedThresholds, noReview, noRun, type State, UNSAVED } from './state.ts';
+import { emptyState, movedThresholds, NO_VOXEL_SIZE, noReview, noRun, type State, UNSAVED } from './state.ts';
 import type { Place } from './url.ts';
 import { createVisit, type OpenTomogram, type Task, type Visit } from './visit.ts';
+import { hasVoxelSize } from './volume-place.ts';
 
 /** Opens what the page shows: a collection, a run of it, a tomogram, a set of picks. */
 export interface Workspace {
@@ -28,6 +29,8 @@ export interface Workspace {
   open(collection: Collection, place: Place): Promise<void>;
   openRun(name: string, place?: Place): Promise<void>;
   openTomogram(label: string): Promise<void>;
+  /** Gives files that do not say their voxel size one, in Å, and opens the run again. */
+  giveVoxelSize(size: number): Promise<void>;
   openSet(label: string | undefined): Promise<void>;
   openTruth(label: string | undefined): Promise<void>;
   openOther(label: string | undefined): Promise<void>;
@@ -111,13 +114,21 @@ export function createWorkspace(page: Page): Workspace {
     const here = visit;
     here.tomogram = undefined;
     page.volume = undefined;
-    live.change({ tomogram: label, grid: undefined, bricks: live.state.bricks + 1, ...loading(page) });
+    live.change({
+      tomogram: label,
+      grid: undefined,
+      isUnscaled: false,
+      bricks: live.state.bricks + 1,
+      ...loading(page),
+    });
     await during('tomogram', async ({ signal, show }) => {
       const choice = here.run?.tomograms.find((one) => one.label === label);
       if (choice === undefined) return;
       const sources = await choice.open(signal);
       signal.throwIfAborted();
       const [finest] = sources as [VolumeSource];
+      const isUnscaled = choice.place.kind === 'file' && !hasVoxelSize(finest.grid);
+      if (isUnscaled) tell(NO_VOXEL_SIZE);
       if (!here.isPlaced) {
         const middle = middleOf(finest.grid);
         const { position = selectedPick(page)?.position ?? middle, center = middle, zoom = 0 } = place;
@@ -133,7 +144,7 @@ export function createWorkspace(page: Page): Workspace {
       signal.throwIfAborted();
       here.tomogram = { choice, sources };
       page.volume = volume;
-      show({ grid: finest.grid, window: volume.window, ...loading(page) });
+      show({ grid: finest.grid, isUnscaled, window: volume.window, ...loading(page) });
     });
   };
 
@@ -222,6 +233,7 @@ export function createWorkspace(page: Page): Workspace {
         detections: createDetections(),
         wishes: { tomogram: place.tomogram, truthSet: place.truthSet, thresholds: {} },
       };
+      if (place.voxelSize !== undefined) collection.giveVoxelSize?.(place.voxelSize);
       const colors = colorsOf(all);
       const objects = all.map(({ name, radius, label }) => ({
         name,
@@ -235,6 +247,7 @@ export function createWorkspace(page: Page): Workspace {
         ...emptyState,
         ...{ person, userId, sessionId, canWrite, title, objects },
         hidden: new Set(place.hidden),
+        voxelSize: collection.giveVoxelSize && place.voxelSize,
         object: place.object ?? objects[0]?.name,
       });
       const assumed = assumedRadii(objects);
@@ -282,6 +295,14 @@ export function createWorkspace(page: Page): Workspace {
     async openTomogram(label) {
       if (opened) opened.wishes.tomogram = label;
       await showTomogram(label, nowhere);
+    },
+
+    async giveVoxelSize(size) {
+      const { run } = live.state;
+      if (opened?.collection.giveVoxelSize === undefined || run === undefined) return;
+      opened.collection.giveVoxelSize(size);
+      live.change({ voxelSize: size });
+      await workspace.openRun(run);
     },
 
     async openSet(label) {

@@ -67,4 +67,6 @@ export interface OpenedVolume {
   readonly store: string;
   /** Its key there; `/` for a folder. */
   readonly key: string;
+  /** In Å, if it does not say its own. */
+  readonly voxelSize?: number | undefined;
 }

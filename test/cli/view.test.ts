@@ -175,6 +175,13 @@ describe('view', () => {
     expect((await show(undefined)).session).toMatchObject({ title: '', writable: false, open: { kind: 'nothing' } });
   });
 
+  it('tells the page the voxel size of volumes that do not say theirs, and refuses one for a project', async () => {
+    const path = join(folder, 'only.mrc');
+    await writeFile(path, encodeMrc(mrcSource));
+    expect((await show(path, { voxelSize: 10.5 })).session.open).toMatchObject({ volumes: [{ voxelSize: 10.5 }] });
+    await expect(show(join(sample, 'copick.json'), { voxelSize: 10.5 })).rejects.toThrow(/--voxel-size is for volumes/);
+  });
+
   it('serves a zip file, and nothing beside it, for the page to read, and says beforehand that it takes no picks', async () => {
     const path = join(folder, 'volumes.zip');
     await writeFile(join(folder, 'a.mrc'), await encodeMrc(mrcSource));
