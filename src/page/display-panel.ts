@@ -81,12 +81,12 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
     { className: 'display', 'aria-label': 'Display' },
     place,
     size,
+    levels,
     field('Mean of', mean),
     field('Truth', truth),
     field('Compare', other),
     counts,
     overlayField,
-    levels,
     element(
       'div',
       { className: 'commands' },

@@ -38,6 +38,31 @@ describePage('the controls of the page of view', ({ open }) => {
     expect(hidden).toEqual([]);
   }, 60_000);
 
+  it.each([
+    [1280, 720],
+    [1920, 1080],
+    [1024, 768],
+    [820, 1180],
+  ])(
+    'contrast is in reach without scrolling at %i×%i, while sets are compared',
+    async (width, height) => {
+      const { shown } = await makeProject({ picks: picksIn(isotropic, 6, 3), truth: picksIn(isotropic, 6, 4) });
+      const { tab } = await open({ ...shown, width, height });
+      await settled(tab);
+      await tab.getByLabel('Compare with').selectOption({ index: 1 });
+      await twoFrames(tab);
+      const reached = await tab.locator('.display input[type=range]').evaluateAll((sliders) =>
+        sliders.map((slider) => {
+          const { left, top, width: w, height: h } = slider.getBoundingClientRect();
+          const points = [top + 2, top + h - 2].map((y) => document.elementFromPoint(left + w / 2, y));
+          return w >= 40 && points.every((found) => found === slider);
+        }),
+      );
+      expect(reached).toEqual([true, true]);
+    },
+    60_000,
+  );
+
   it('keys move the black level, which stays below the white one', async () => {
     const { shown } = await makeProject();
     const { tab } = await open(shown);
