@@ -78,13 +78,13 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
   const search = async ({ network, plan, runtime, tomogram, objects }: Ready, { signal, show: showWork }: Work) => {
     const { run } = live.state;
     if (run === undefined) return;
-    const { level } = plan;
+    const { level, tiles } = plan;
     let where: string | undefined;
     let progress = { what: 'Preparing the network', done: 0, total: 1 };
     const show = () => showWork({ ...progress, where });
     show();
     const { candidates, sha256 } = await searchIn(tomogram.place, {
-      ...{ network, level, runtime, objects, signal },
+      ...{ network, level, tiles, runtime, objects, signal },
       onDevice(choice) {
         where = describeDevice(choice);
         show();
@@ -95,7 +95,7 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
       },
     });
     signal.throwIfAborted();
-    await workspace.showDetection({ run, tomogram, level, model: { spec: network.spec, sha256 }, candidates });
+    await workspace.showDetection({ run, tomogram, level, tiles, model: { spec: network.spec, sha256 }, candidates });
     const count = picksFromCandidates(candidates).length;
     const place = live.state.run === run ? '' : ` in ${run}`;
     const keep = live.state.canWrite ? 'Save keeps them.' : 'Export gives them as a file.';

@@ -7,6 +7,7 @@ export interface SearchStart {
   readonly place: VolumePlace<LentStore>;
   /** Which of the levels, from the finest. */
   readonly level: number;
+  readonly tiles: 'low' | undefined;
   /** Addresses of the modules of onnxruntime-web. */
   readonly runtime: RuntimeModules;
   readonly network: ArrayBuffer;

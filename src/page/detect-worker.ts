@@ -13,14 +13,14 @@ addEventListener('message', ({ data: start }: MessageEvent<SearchStart>) => {
   );
 });
 
-async function search({ place, level, runtime, network, spec, objects }: SearchStart): Promise<void> {
+async function search({ place, level, tiles, runtime, network, spec, objects }: SearchStart): Promise<void> {
   const sources = await openPlace(borrowPlace(place), new AbortController().signal);
   const model = await loadModel(runtime, network, { spec, onDevice: (choice) => tell({ type: 'device', choice }) });
   try {
     const candidates = await detectCandidates(sources[level] as VolumeSource, {
       model,
       objects,
-      memory: 'low',
+      memory: tiles,
       onProgress: (progress) => tell({ type: 'progress', progress }),
     });
     tell({ type: 'found', candidates, sha256: model.sha256 });

@@ -31,6 +31,8 @@ export interface SearchPlan {
   /** From the finest. */
   readonly level: number;
   readonly voxelSize: number;
+  /** How large its tiles are: as in a program, or smaller ones. */
+  readonly tiles: 'low' | undefined;
   /** Bytes that it takes beside what is shown: tiles, scores, and what the runtime takes for a tile. */
   readonly memory: number;
 }
@@ -40,7 +42,10 @@ export interface SearchPlan {
  */
 const RUNTIME_BYTES = 180;
 
-/** Chooses the level. @throws An error that says which voxel size the network needs, if no level has it. */
+/** GB of memory of a device from which on a page takes the tiles that a program takes, and finds the same. */
+const MUCH_MEMORY = 8;
+
+/** Chooses the level and the tiles. @throws An error that says which voxel size the network needs, if no level has it. */
 export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): SearchPlan {
   const misfit = ({ grid }: VolumeSource) => Math.abs(Math.log(grid.voxelSize[2] / spec.voxelSize));
   const source = [...sources].sort((a, b) => misfit(a) - misfit(b))[0];
@@ -50,10 +55,13 @@ export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): S
     voxelSizeRemedy: 'give it under "Voxel size", beside the slices',
   });
   const { shape, voxelSize } = source.grid;
-  const { tile, memory } = planTiles(shape, spec, { memory: 'low' });
+  const { deviceMemory = 0 } = navigator as { readonly deviceMemory?: number };
+  const tiles = deviceMemory < MUCH_MEMORY ? 'low' : undefined;
+  const { tile, memory } = planTiles(shape, spec, { memory: tiles });
   return {
     level: sources.indexOf(source),
     voxelSize: voxelSize[2],
+    tiles,
     memory: memory.total + CACHE_BYTES + RUNTIME_BYTES * tile[0] * tile[1] * tile[2],
   };
 }
@@ -62,6 +70,7 @@ export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): S
 export interface SearchOptions {
   readonly network: Network;
   readonly level: number;
+  readonly tiles: SearchPlan['tiles'];
   /** Addresses of the modules of onnxruntime-web. */
   readonly runtime: RuntimeModules;
   readonly objects: readonly DetectableObject[];
@@ -83,7 +92,7 @@ export interface Found {
  * @throws The abort reason of `signal`, at once; what the search throws, with its message.
  */
 export async function searchIn(place: VolumePlace, options: SearchOptions): Promise<Found> {
-  const { network, level, runtime, objects, signal, onDevice, onProgress } = options;
+  const { network, level, tiles, runtime, objects, signal, onDevice, onProgress } = options;
   const worker = new Worker(new URL('./detect-worker.js', import.meta.url), { type: 'module' });
   const loan = new AbortController();
   try {
@@ -102,6 +111,7 @@ export async function searchIn(place: VolumePlace, options: SearchOptions): Prom
       const start: SearchStart = {
         place: lent.place,
         level,
+        tiles,
         runtime: { wasm: absolute(runtime.wasm), webgpu: absolute(runtime.webgpu) },
         network: network.bytes,
         // A card is plain JSON; a copy of it can be sent.

@@ -11,6 +11,7 @@ export interface Detection {
   readonly tomogram: TomogramChoice;
   /** Which of the levels was searched, from the finest. */
   readonly level: number;
+  readonly tiles?: 'low' | undefined;
   readonly model: Pick<Model, 'spec' | 'sha256'>;
   readonly candidates: Candidates;
 }
@@ -49,7 +50,7 @@ const NETWORK = 'cryoet-picks';
 
 /** Writes a detection as a set of the network, candidates and picks, under the first session that has neither; returns its name. */
 export async function writeAsNetwork(run: Run, detection: Detection): Promise<SetName> {
-  const { candidates, tomogram, level, model } = detection;
+  const { candidates, tomogram, level, tiles, model } = detection;
   const { place } = tomogram;
   if (place.kind !== 'tomogram') throw new Error('There is no project to save into; export the picks instead.');
   const author = { userId: NETWORK, sessionId: await freeSession(run) };
@@ -58,7 +59,7 @@ export async function writeAsNetwork(run: Run, detection: Detection): Promise<Se
     model,
     tomogram: place.type,
     voxelSpacing: place.voxelSpacing,
-    memory: 'low',
+    memory: tiles,
     settings: level === 0 ? {} : { level },
   });
   return author;
