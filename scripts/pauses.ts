@@ -12,9 +12,10 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { newConfig, projectFromStores, type Run } from '../src/entry/copick.ts';
-import { decodePicks, encodePicks, picksFormat, picksFormatNames } from '../src/entry/formats.ts';
+import { cmmFormat, decodePicks, encodePicks, picksFormat, picksFormatNames } from '../src/entry/formats.ts';
 import { memoryStore, type ParticlePick } from '../src/entry/index.ts';
 import { simulateTomogram } from '../src/entry/simulate.ts';
+import { lossesOf } from '../src/formats/format.ts';
 
 const { values } = parseArgs({
   options: {
@@ -111,6 +112,16 @@ const jobs: Readonly<Record<string, () => Promise<() => unknown>>> = {
     const run = await newRun();
     const picks = Array.from({ length: Number(values.picks) }, (_, i) => pickAt(i));
     return () => run.writePicks(picks, author);
+  },
+  losses: async () => {
+    const transform = [
+      [0, 1, 0, 0],
+      [-1, 0, 0, 0],
+      [0, 0, 1, 0],
+      [0, 0, 0, 1],
+    ];
+    const picks = Array.from({ length: Number(values.picks) }, (_, i) => ({ ...pickAt(i), transform }));
+    return () => lossesOf([{ run: 'TS_1', picks }], { format: cmmFormat() });
   },
   ...Object.fromEntries(
     Object.entries(files).map(([name, file]) => [

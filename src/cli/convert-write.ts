@@ -11,7 +11,7 @@ import {
   picksFormat,
 } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered, requireOneVoxelSize } from '../formats/file-context.ts';
-import { decodePicks, describeLosses, encodePicks, type Loss, type TableColumn } from '../formats/format.ts';
+import { decodePicks, encodePicks, type Loss, lossesOf, type TableColumn } from '../formats/format.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/grid.ts';
 import type { Outcome } from './command.ts';
@@ -96,7 +96,7 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   const kept = isWhole ? runs.filter(({ run }) => !failed.has(run)) : [];
   const picks = kept.reduce((sum, one) => sum + one.picks.length, 0);
   const format = picksFormat(to, formatOptions);
-  const losses = [...source.leftOut, ...describeLosses(kept, { format })];
+  const losses = [...source.leftOut, ...(await lossesOf(kept, { format, signal: terminal.signal }))];
   if (files.length > 0) {
     const where = isFolder ? `${output} (${counted(files.length, 'file')})` : output;
     terminal.print(`${counted(picks, 'pick')} of ${counted(kept.length, 'run')}, ${from} to ${to}: ${where}`);

@@ -347,23 +347,56 @@ export function describeLosses(
     readonly format: { readonly losses: readonly Loss[]; readonly keepsUnknown?: PicksFormat['keepsUnknown'] };
   },
 ): string[] {
+  return atOnce(lossSteps(runs, options));
+}
+
+/**
+ * Describes losses as {@link describeLosses} does, in pieces of a few milliseconds between which the event loop runs.
+ *
+ * @throws {@link CryoetPicksError} As {@link describeLosses} does; the abort reason of `signal`.
+ */
+export async function lossesOf(
+  runs: Iterable<RunPicks>,
+  { signal, ...options }: Parameters<typeof describeLosses>[1] & { readonly signal?: AbortSignal | undefined },
+): Promise<string[]> {
+  signal?.throwIfAborted();
+  return withTurns(lossSteps(runs, options), signal);
+}
+
+/** Picks that are looked at in one piece. */
+const PIECE = 4096;
+
+function* lossSteps(runs: Iterable<RunPicks>, options: Parameters<typeof describeLosses>[1]): Steps<string[]> {
   const { format } = requireOptions('describeLosses', options, { format: lossesRule });
-  const given = runsOf(runs, 'describeLosses');
-  for (const { picks, run } of given) checkPicks(picks, run);
-  const picks = given.flatMap((run) => run.picks);
   const stored = Array.isArray(format.keepsUnknown) ? (format.keepsUnknown as readonly string[]) : [];
   const isLost = (key: string) => !stored.includes(key);
-  const counts: Readonly<Record<PickPart, number>> = {
-    run: given.filter(({ run }) => !/^[1-9]\d*$/.test(run)).reduce((sum, run) => sum + run.picks.length, 0),
-    object: picks.length,
-    score: picks.filter(({ score }) => score !== 1).length,
-    instance: picks.filter(({ instanceId }) => instanceId !== undefined).length,
-    orientation: picks.filter(({ transform }) => rotationOf(transform) !== undefined).length,
-    precision: picks.length,
-    unknown: picks.filter(({ unknown }) => isFields(unknown) && Object.keys(unknown).some(isLost)).length,
+  const counts: Record<PickPart, number> = {
+    run: 0,
+    object: 0,
+    score: 0,
+    instance: 0,
+    orientation: 0,
+    precision: 0,
+    unknown: 0,
   };
+  for (const { run, picks } of runsOf(runs, 'describeLosses')) {
+    const isNumbered = /^[1-9]\d*$/.test(run);
+    for (let from = 0; from < picks.length; from += PIECE) {
+      checkPicks(picks, run, { from, to: from + PIECE });
+      for (const { score, instanceId, transform, unknown } of picks.slice(from, from + PIECE)) {
+        if (!isNumbered) counts.run++;
+        if (score !== 1) counts.score++;
+        if (instanceId !== undefined) counts.instance++;
+        if (rotationOf(transform) !== undefined) counts.orientation++;
+        if (isFields(unknown) && Object.keys(unknown).some(isLost)) counts.unknown++;
+      }
+      yield;
+    }
+    counts.object += picks.length;
+    counts.precision += picks.length;
+  }
   const losses = format.keepsUnknown === true ? format.losses : [...format.losses, unknownLoss];
   return losses
     .filter(({ part }) => counts[part] > 0)
-    .map(({ part, what }) => `${part}: ${what} (${counts[part]} of ${picks.length} picks)`);
+    .map(({ part, what }) => `${part}: ${what} (${counts[part]} of ${counts.object} picks)`);
 }

@@ -91,8 +91,12 @@ export function runsOf(runs: Iterable<RunPicks>, call: string): RunPicks[] {
 const runsRule: Rule = { ...iterable, expected: runPicks.expected };
 
 /** @throws {@link CryoetPicksError} `invalid-picks`, naming the first item that is no pick. */
-export function checkPicks(picks: readonly ParticlePick[], run: string): void {
-  for (let index = 0; index < picks.length; index++) {
+export function checkPicks(
+  picks: readonly ParticlePick[],
+  run: string,
+  { from = 0, to = picks.length }: { readonly from?: number; readonly to?: number } = {},
+): void {
+  for (let index = from; index < Math.min(to, picks.length); index++) {
     const pick = picks[index];
     if (!isPlaced(pick) || typeof pick.score !== 'number') throw notPick(pick, `pick ${index} of run ${showJson(run)}`);
   }

@@ -15,6 +15,7 @@ import {
   requireOneVoxelSize,
 } from '../../src/entry/formats.ts';
 import { CryoetPicksError, formatPicks, type PicksFormat, parsePicks } from '../../src/entry/index.ts';
+import { lossesOf } from '../../src/formats/format.ts';
 import { samplePicks } from '../support/format-samples.ts';
 
 const all: FormatOptions = { voxelSize: 10, shape: [60, 400, 500], run: 'TS_1', object: 'ribosome' };
@@ -295,6 +296,27 @@ describe('RELION 5', () => {
 });
 
 describe('describeLosses', () => {
+  it('lossesOf gives the lines of describeLosses, lets timers run meanwhile, and stops at an abort', async () => {
+    const many = Array.from({ length: 400_000 }, (_, i) => samplePicks[0]!.picks[i % samplePicks[0]!.picks.length]!);
+    const runs = [...samplePicks, { run: '7', picks: many }];
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const format = cmmFormat();
+    expect(await lossesOf(runs, { format })).toEqual(describeLosses(runs, { format }));
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(1);
+    const controller = new AbortController();
+    const stopped = lossesOf(runs, { format, signal: controller.signal });
+    setImmediate(() => controller.abort(new Error('enough')));
+    await expect(stopped).rejects.toThrow('enough');
+  });
+
+  it('describeLosses names the pick that is none, wherever it lies', () => {
+    const picks = Array.from({ length: 5000 }, () => samplePicks[0]!.picks[0]!);
+    const runs = [{ run: 'TS_1', picks: [...picks, { object: 'a' } as never] }];
+    expect(() => describeLosses(runs, { format: cmmFormat() })).toThrow(/pick 5000 of run "TS_1"/);
+  });
+
   it('describeLosses lists what given picks lose, and how many of them', () => {
     expect(describeLosses(samplePicks, { format: picksFormat('ndjson', all) })).toEqual([
       'score: the portal stores no score (3 of 3 picks)',
