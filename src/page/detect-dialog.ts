@@ -98,7 +98,9 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     await workspace.showDetection({ run, tomogram, level, tiles, model: { spec: network.spec, sha256 }, candidates });
     const count = picksFromCandidates(candidates).length;
     const place = live.state.run === run ? '' : ` in ${run}`;
-    const keep = live.state.canWrite ? 'Save keeps them.' : 'Export gives them as a file.';
+    const keep = live.state.canWrite
+      ? 'Save keeps them.'
+      : 'They stay, with their sliders, until this page is closed; Export gives the picks as a file.';
     page.desk.tell(`Found ${count} picks among ${candidates.scores.length} candidates${place}. ${keep}`);
   };
   files.addEventListener('change', () => void prepare());

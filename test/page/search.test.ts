@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { openProject } from '../../src/entry/node.ts';
-import { expectMessage, press, save, settled } from '../support/page-hands.ts';
+import { cutAt, expectMessage, objectRow, press, save, settled } from '../support/page-hands.ts';
 import { makeProject, picksOfNode, simulatedProject, twoObjects } from '../support/page-project.ts';
 import { describePage } from '../support/served-page.ts';
 
@@ -50,6 +52,47 @@ describePage('Detect in the page of view', ({ open }) => {
     await expect.poll(() => dialog.getByRole('status').textContent(), { timeout: 20_000 }).toMatch(told);
     expect(problems).toEqual([]);
   }, 90_000);
+
+  it('of a single volume leaves candidates in the page, for sliders and other runs, and Export gives the picks that show', async () => {
+    const { shown } = await simulatedProject();
+    const run = join(shown.folders.static!, 'ExperimentRuns/TS_1_3/VoxelSpacing10.000');
+    const volume = (name: string) => ({ name, format: 'ome-zarr', store: './data/volume', key: '/' }) as const;
+    const { tab, problems } = await open({
+      session: { open: { kind: 'volumes', volumes: [volume('a.zarr'), volume('b.zarr')] } },
+      folders: { volume: join(run, 'denoised.zarr') },
+    });
+    await startSearch(tab);
+    await expectMessage(
+      tab,
+      /They stay, with their sliders, until this page is closed; Export gives the picks/,
+      90_000,
+    );
+    const count = async () => Number(await objectRow(tab, 'apo-ferritin').locator('.number').textContent());
+    await cutAt(tab, 'apo-ferritin', 0.998);
+    const few = await count();
+    await cutAt(tab, 'apo-ferritin', 0.0043);
+    const many = await count();
+    expect(many).toBeGreaterThan(few);
+    const runs = tab.getByLabel('Run', { exact: true });
+    await runs.selectOption('b.zarr');
+    await settled(tab);
+    expect(await count()).toBe(0);
+    await runs.selectOption('a.zarr');
+    await settled(tab);
+    expect(await count()).toBe(many);
+    await press(tab, 's');
+    await expectMessage(tab, /cannot be written from here; Export/);
+    await tab.getByRole('button', { name: 'Export' }).click();
+    const dialog = tab.locator('dialog[open]');
+    await dialog.getByLabel('Format').selectOption('csv');
+    const [file] = await Promise.all([
+      tab.waitForEvent('download'),
+      dialog.getByRole('button', { name: 'Download' }).click(),
+    ]);
+    const table = await readFile(await file.path(), 'utf8');
+    expect(table.match(/^a\.zarr,apo-ferritin,/gm)).toHaveLength(many);
+    expect(problems).toEqual([]);
+  }, 180_000);
 
   it('ends at once when it is cancelled, and shows nothing new', async () => {
     const { shown } = await simulatedProject();
