@@ -46,7 +46,7 @@ const name = 'ChimeraX markers';
 /**
  * Markers of Chimera and ChimeraX (`.cmm`, XML), in Å: a marker set per run and object, named after the object.
  *
- * Picks are read set by set. Run, score and instance id are attributes that ChimeraX ignores. ChimeraX measures coordinates from
+ * Picks are read set by set, from at most 64 MiB (2²⁶ bytes), some 500,000 markers: XML is parsed in one piece. Run, score and instance id are attributes that ChimeraX ignores. ChimeraX measures coordinates from
  * the origin of the map, which is the centre of voxel 0 for a map without a stated origin.
  *
  * @example
@@ -61,6 +61,7 @@ export function cmmFormat(options: CmmFormatOptions = {}): PicksFormat {
     content: 'text',
     losses: [{ part: 'orientation', what: 'markers have no orientation' }],
     parse(content, source) {
+      requireReadable(content, source);
       const decoded = { what: source, code, path: source, keepsMark: true } as const;
       const text = typeof content === 'string' ? content : decodeText(content, decoded);
       return noSteps(groupByRun(rowsOf(markerSets(text, source), source, options)));
@@ -78,6 +79,21 @@ export function cmmFormat(options: CmmFormatOptions = {}): PicksFormat {
       yield '</marker_sets>\n';
     },
   });
+}
+
+/** Characters or bytes of XML at most: some 500,000 markers, which take 7 seconds. */
+const MAX_XML = 2 ** 26;
+
+/** @throws {@link CryoetPicksError} `unsupported` for XML that would block the event loop too long, since it is parsed in one piece. */
+function requireReadable({ length }: string | Uint8Array, source: string): void {
+  if (length <= MAX_XML) return;
+  const megabytes = (value: number) => `${Math.ceil(value / 2 ** 20)} MiB`;
+  throw new CryoetPicksError(
+    'unsupported',
+    `${source}: ${megabytes(length)} of XML; marker files are read in one piece, ${megabytes(MAX_XML)} at most: ` +
+      'split it into files of fewer markers, or use CSV',
+    { path: source },
+  );
 }
 
 function* formatSet(picks: readonly CheckedPick[], { radius = 50 }: CmmFormatOptions): Generator<string, void> {

@@ -171,7 +171,7 @@ export interface DecodePicksOptions extends ParseReports {
  * Reads picks from the bytes of a file as {@link parsePicks} does, in pieces of a few milliseconds between which the event loop runs:
  * a page stays alive, a server answers. The text of a large file never exists as a whole, and may be longer than a string can be.
  *
- * ChimeraX markers, which are XML, and formats without `inPieces` are read in one piece.
+ * ChimeraX markers, which are XML and 64 MiB at most, and formats without `inPieces` are read in one piece.
  *
  * @param content - The bytes of the file; of a text format also its text.
  * @throws {@link CryoetPicksError} As {@link parsePicks} does, and `invalid-picks` for a text that is not UTF-8, or has a line of more

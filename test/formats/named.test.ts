@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   cmmFormat,
+  decodePicks,
   describeLosses,
   detectPicksFormat,
   type FormatOptions,
@@ -292,6 +293,21 @@ describe('RELION 5', () => {
     const binned = relion5Format({ shape: [50, 100, 32], voxelSize: 20, object: 'a' });
     const whole = relion5Format({ shape: [100, 200, 64], voxelSize: 10, object: 'a' });
     expect(parsePicks(formatPicks(one, { format: whole }), { format: binned })).toEqual(one);
+  });
+});
+
+describe('cmmFormat', () => {
+  it.each<[string, string | Uint8Array]>([
+    ['bytes', new Uint8Array(2 ** 26 + 1).fill(32)],
+    ['text', ' '.repeat(2 ** 26 + 1)],
+  ])('cmmFormat refuses XML of more than 64 MiB, since it is parsed in one piece: %s', async (_, content) => {
+    const parsed = decodePicks(content, { format: cmmFormat(), source: 'large.cmm' });
+    await expect(parsed).rejects.toMatchObject({
+      code: 'unsupported',
+      message:
+        'large.cmm: 65 MiB of XML; marker files are read in one piece, 64 MiB at most: ' +
+        'split it into files of fewer markers, or use CSV',
+    });
   });
 });
 
