@@ -144,7 +144,9 @@ const MAX_TOLD = 20;
 
 function tellLeft(terminal: Terminal, { failed, missing }: GatheredProject, command: DetectCommand | undefined): void {
   const lines = [
-    ...failed.map(({ run, reason }) => `run "${run}" failed: ${reason}`),
+    ...failed.map(({ run, reason, attempt = 1 }) => {
+      return `run "${run}" failed${attempt > 1 ? ` ${attempt} times` : ''}: ${reason}`;
+    }),
     ...missing.map(({ run, reason }) => `run "${run}" is missing: ${reason}`),
   ];
   for (const line of lines.slice(0, MAX_TOLD)) terminal.warn(`cryoet-picks: ${line}`);

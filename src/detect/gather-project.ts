@@ -24,6 +24,7 @@ import { mapOrdered, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { type PicksFromCandidatesOptions, picksFromCandidates, requireKnown } from '../picks/candidates.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
+import { readFailures } from './failures.ts';
 import { byObject, chosenRuns, type ProjectRunsOptions, runsRules } from './project-runs.ts';
 
 /** Options of {@link gatherProject}. */
@@ -55,6 +56,9 @@ const gatherRules: RulesFor<GatherProjectOptions> = {
 export interface UngatheredRun {
   readonly run: string;
   readonly reason: string;
+  /** Of a search that failed: the code of its error, and how many searches have failed so; see `readFailures`. */
+  readonly code?: string | undefined;
+  readonly attempt?: number | undefined;
 }
 
 /** The picks of a run that was gathered, in the order of the objects. */
@@ -70,7 +74,7 @@ export interface GatheredProject {
   readonly expected: number;
   /** Names of the runs with picks of every object. */
   readonly done: readonly string[];
-  /** Runs whose picks cannot be read. */
+  /** Runs whose last search failed, and those whose picks cannot be read. */
   readonly failed: readonly UngatheredRun[];
   /** Runs that were not searched, or not to the end. */
   readonly missing: readonly UngatheredRun[];
@@ -128,15 +132,22 @@ export async function gatherProject(project: Project, options: GatherProjectOpti
   for (const { name } of runs) if (!failed.has(name) && unread.has(name)) failed.set(name, messageOf(unread.get(name)));
 
   const { objects, records } = ways.usual();
+  const recorded = new Map(
+    (await readFailures(project, { ...author, signal: options.signal })).map((one) => [one.run, one]),
+  );
   const done: Run[] = [];
   const missing: UngatheredRun[] = [];
+  const failures: UngatheredRun[] = [];
   const others: UngatheredRun[] = [];
   for (const run of runs) {
-    if (failed.has(run.name)) continue;
-    const { lacks, differs } = ways.compare(run.name);
-    if (differs.length > 0) others.push({ run: run.name, reason: differs.join(', ') });
-    else if (lacks.length > 0) missing.push({ run: run.name, reason: reasonOf(lacks, objects) });
-    else done.push(run);
+    const unreadable = failed.get(run.name);
+    const { lacks, differs } = unreadable === undefined ? ways.compare(run.name) : { lacks: [], differs: [] };
+    const failure = recorded.get(run.name);
+    if (unreadable !== undefined) failures.push({ run: run.name, reason: unreadable });
+    else if (differs.length > 0) others.push({ run: run.name, reason: differs.join(', ') });
+    else if (lacks.length === 0) done.push(run);
+    else if (failure === undefined) missing.push({ run: run.name, reason: reasonOf(lacks, objects) });
+    else failures.push({ run: run.name, reason: failure.message, code: failure.code, attempt: failure.attempt });
   }
   if (others.length > 0) throw refusalOf(others, done.length);
   const reading = { ...options, ...author, objects, records };
@@ -144,7 +155,7 @@ export async function gatherProject(project: Project, options: GatherProjectOpti
   return {
     expected: runs.length,
     done: done.map(({ name }) => name),
-    failed: [...failed].map(([run, reason]) => ({ run, reason })),
+    failed: failures,
     missing,
     objects,
     ...(thresholds && { thresholds }),

@@ -232,6 +232,20 @@ describe('gatherProject', () => {
     expect(failed).toEqual([{ run: 'TS_2', reason: 'the disk is gone' }]);
   });
 
+  it('gatherProject tells runs whose search failed, with code and attempt, until they are searched with success', async () => {
+    const { project } = await fourRuns();
+    const fails = { ...model, score: async () => Promise.reject(new Error('no memory')) };
+    await detect(project, { runs: ['TS_1', 'TS_2'] });
+    for (let i = 0; i < 2; i++) await detect(project, { runs: ['TS_4'], model: fails }).catch(() => {});
+    const { done, failed, missing } = await gathered(project);
+    expect({ done, missing: missing.map(({ run }) => run) }).toEqual({ done: ['TS_1', 'TS_2'], missing: ['TS_3'] });
+    expect(failed).toEqual([
+      { run: 'TS_4', code: expect.any(String), attempt: 2, reason: expect.stringContaining('no memory') },
+    ]);
+    await detect(project, { runs: ['TS_3', 'TS_4'] });
+    expect(await gathered(project)).toMatchObject({ done: runs, failed: [], missing: [] });
+  });
+
   it('gatherProject stops at an abort of its signal', async () => {
     const { project } = await fourRuns();
     await detect(project);
