@@ -61,6 +61,7 @@ interface PicksRecord extends Provenance {
   readonly threshold: number;
   readonly maxFalse?: { readonly share: number };
   readonly overlap: unknown;
+  readonly memory?: number | 'low';
   readonly average: string;
   readonly mask: unknown;
   readonly acrossObjects: boolean | number;
@@ -80,7 +81,7 @@ async function searchWords(
 ): Promise<string[]> {
   const [first] = records;
   if (first === undefined) return [];
-  const { model, tomogram, settings, overlap, average } = first[1];
+  const { model, tomogram, settings, overlap, memory, average } = first[1];
   if (model.name !== 'default') {
     notes.push(`${model.name}.onnx stands for the model "${model.name}"; SHA-256 ${model.sha256 ?? 'unknown'}`);
   }
@@ -101,6 +102,7 @@ async function searchWords(
     ...(tomogram.type === undefined ? [] : ['--tomogram', await tomogramWord(project, done[0]!, first[1])]),
     ...(model.name === 'default' ? [] : ['--model', `${model.name}.onnx`]),
     ...(usual.length === objects.length ? [] : ['--object', ...objects]),
+    ...(memory === undefined ? [] : ['--memory', memory === 'low' ? memory : `${memory / 1e6}MB`]),
     ...(resampled === true ? ['--resample'] : []),
     ...(inverted === true ? ['--invert'] : []),
   ];

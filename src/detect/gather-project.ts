@@ -353,8 +353,8 @@ async function candidatesOf(
   const record = records[objects[0]!] as PickedRecord | undefined;
   if (record === undefined) return { reason: 'nothing is recorded of how they were found' };
   if (record.mask !== null) return { reason: 'they lie in a mask, which is not kept' };
-  const { model, overlap, average, settings, tomogram } = record;
-  const expected = { model, overlap, average, settings, tomogram };
+  const { model, overlap, memory, average, settings, tomogram } = record;
+  const expected = { model, overlap, ...(memory !== undefined && { memory }), average, settings, tomogram };
   try {
     const stored = await run.readCandidates({ userId, sessionId, expected, signal });
     const absent = objects.filter((object) => !stored.candidates.objects.includes(object));
