@@ -32,6 +32,10 @@ export interface DetectInput extends CommonFlags {
   readonly dryRun?: true | undefined;
   readonly threshold?: Readonly<Record<string, number>> | undefined;
   readonly threads?: number | undefined;
+  /** Share the runs with other processes, each of which takes the next one that is free. */
+  readonly claim?: true | undefined;
+  /** Seconds for which a run stays claimed by a process that gives no sign of life. */
+  readonly lease?: number | undefined;
   /** How often a run that fails is searched again. */
   readonly retries?: number | undefined;
   /** Stop after the first run that fails. */

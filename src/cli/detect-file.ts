@@ -43,6 +43,8 @@ const ofProjects = {
   fromCandidates: '--from-candidates',
   candidates: '--candidates',
   shard: '--shard',
+  claim: '--claim',
+  lease: '--lease',
   retries: '--retries',
   failFast: '--fail-fast',
 } as const;

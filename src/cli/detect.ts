@@ -10,10 +10,11 @@ import { checkTomogram } from '../detect/check-tomogram.ts';
 import type { ChosenThreshold } from '../detect/max-false.ts';
 import { pickProject } from '../detect/pick-project.ts';
 import { detectProject } from '../detect/project.ts';
-import { type RunMask, type RunResult, tomogramTypeOf } from '../detect/project-runs.ts';
+import { inShard, type RunMask, type RunResult, tomogramTypeOf } from '../detect/project-runs.ts';
 import type { Shard } from '../detect/shards.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
+import { overlayClaims } from '../node/overlay-claims.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
 import type { VolumeSource } from '../volume/volume.ts';
@@ -78,6 +79,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const { signal } = terminal;
   const { userId = 'cryoet-picks', sessionId = '0', fromCandidates = false } = input;
   if (fromCandidates) refuseSearch(input);
+  refuseOutputs(input);
   const project = await openOnlyProject(input, terminal);
   requireObjects(project, { flag: '--threshold', names: Object.keys(input.threshold ?? {}) });
   requireObjects(project, { flag: '--object', names: input.object ?? [] });
@@ -119,7 +121,8 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const problems = project.problems.map(({ path, message }) => ({ path, message }));
   for (const problem of problems) terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
   const failed = summaries.filter(({ status }) => status === 'failed').length;
-  terminal.print('', ...closingLines({ summaries, files, failed }));
+  const elsewhere = input.claim ? inShard(runs, { shard }).length - summaries.length : 0;
+  terminal.print('', ...closingLines({ summaries, files, failed, elsewhere }));
   const document: DetectDocument = {
     runs: summaries,
     ...written.names,
@@ -161,6 +164,7 @@ const ofSearches = {
   dryRun: '--dry-run',
   candidates: '--candidates',
   retries: '--retries',
+  claim: '--claim',
 } as const;
 
 /** @throws {@link UsageError} for an option of a search beside `--from-candidates`. */
@@ -173,17 +177,25 @@ function refuseSearch(input: DetectInput): void {
   }
 }
 
-/** The share that `--shard` asks for; where it does not, a line says that a job array does the same in each task. */
-function shardFor(terminal: Terminal, { config, shard, submission, figure }: DetectInput): Shard | undefined {
-  if (shard !== undefined) {
-    const flag = submission === undefined ? '--figure' : '--submission';
-    if (submission === undefined && figure === undefined) return chosenShard(shard, process.env);
-    throw new UsageError(
-      `${flag} would hold one share of the runs; leave it out, and when all shares are done write the picks of the project: ` +
-        `cryoet-picks convert ${config} submission.csv`,
-    );
-  }
-  const unused = unusedArrayLine(process.env);
+/** @throws {@link UsageError} for an output of all runs where this process has only some, and for a lease of nothing. */
+function refuseOutputs(input: DetectInput): void {
+  const { config, claim, shard, lease } = input;
+  if (lease !== undefined && claim === undefined) throw new UsageError('--lease is that of --claim; give both');
+  if (claim === undefined && shard === undefined) return;
+  const output = (['submission', 'figure', 'out'] as const).find((name) => input[name] !== undefined);
+  if (output === undefined) return;
+  const shared = claim === undefined ? '--shard' : '--claim';
+  const option = output === 'out' ? '--out picks.star' : '--submission submission.csv';
+  throw new UsageError(
+    `--${output} would hold only the runs that this process searches with ${shared}; leave it out, and when all are done: ` +
+      `cryoet-picks gather ${config} ${option}`,
+  );
+}
+
+/** The share that `--shard` asks for; where nothing divides the runs, a line says that a job array does the same in each task. */
+function shardFor(terminal: Terminal, { shard, claim }: DetectInput): Shard | undefined {
+  if (shard !== undefined) return chosenShard(shard, process.env);
+  const unused = claim === undefined ? unusedArrayLine(process.env) : undefined;
   if (unused !== undefined) terminal.warn(`cryoet-picks: ${unused}`);
   return undefined;
 }
@@ -214,6 +226,8 @@ export interface DetectRunsOptions
     | 'maxFalse'
     | 'max'
     | 'acrossObjects'
+    | 'claim'
+    | 'lease'
     | 'retries'
     | 'failFast'
   > {
@@ -249,6 +263,8 @@ export async function detectRuns(
     invert,
     candidates,
     failFast,
+    claim,
+    lease,
     ...options
   }: DetectRunsOptions,
 ): Promise<DetectedRuns> {
@@ -266,6 +282,7 @@ export async function detectRuns(
     objects: objectsOf(project, object),
     tomogram: tomogram.type,
     voxelSpacing: tomogram.voxelSpacing,
+    claim: claim && overlayClaims(project, { lease }),
     thresholds,
     keepCandidates: candidates !== false,
     candidatesPerObject: candidates === false ? undefined : candidates,
@@ -388,14 +405,17 @@ interface Closing {
   readonly summaries: readonly RunSummary[];
   readonly files: ResultFiles;
   readonly failed: number;
+  /** Runs that were done before, or by other processes. */
+  readonly elsewhere: number;
 }
 
-function closingLines({ summaries, files, failed }: Closing): string[] {
+function closingLines({ summaries, files, failed, elsewhere }: Closing): string[] {
   const runs = summaries.flatMap(({ run, picks }) => (picks === undefined ? [] : [{ run, counts: picks }]));
   const lines = runs.length === 0 ? [] : [...countTable('picks', { runs }), '', ...maxFalseLines(summaries)];
   lines.push(
     ...Object.entries(files).flatMap(([what, path]) => (path === undefined ? [] : [`${what.padEnd(12)}${path}`])),
   );
+  if (elsewhere > 0) lines.push(`${counted(elsewhere, 'run')} done before, or by other processes`);
   if (failed > 0) lines.push(`${failed} of ${counted(summaries.length, 'run')} failed`);
   return lines;
 }

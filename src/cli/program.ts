@@ -251,6 +251,15 @@ function defineDetect(program: Command, run: RunCommand): void {
       'search only share K of N of the runs; auto: that of the task of a job array, auto/N: of N shares',
       parseShard,
     )
+    .option(
+      '--claim',
+      'share the runs with other processes that see the overlay: each takes the next run that is neither done nor taken',
+    )
+    .option(
+      '--lease <seconds>',
+      'take over a run of --claim from a process that gave no sign of life for so long (default: 300)',
+      numberFrom(1.5),
+    )
     .option('--object <name...>', 'look only for these objects; picks of others are not touched (default: all)')
     .addOption(
       new Option(

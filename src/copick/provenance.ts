@@ -76,7 +76,7 @@ export async function recordToKeep(
 const MAX_RECORD = 2 ** 22;
 
 /** A record that cannot be read counts as absent: the picks are then somebody else's, and replaced only with `overwrite`. */
-async function readRecord(
+export async function readRecord(
   store: ListableStore,
   picks: StoreKey,
   options: StoreOptions,

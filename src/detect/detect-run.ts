@@ -1,6 +1,6 @@
-import { formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
+import { folderOf, formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
-import type { Provenance } from '../copick/provenance.ts';
+import { differences, type Provenance, readRecord } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
 import {
   callback,
@@ -119,6 +119,8 @@ export interface RunSearch
   readonly network: Model;
   /** The record of the network. */
   readonly model: Provenance;
+  /** Throws if the run is no longer this process's to write. @defaultValue it always is */
+  readonly requireHeld?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -170,6 +172,7 @@ export async function attemptRun(project: Project, run: Run, search: RunSearch):
     return outcome;
   }
   if (isCryoetPicksError(outcome.error, 'conflict')) return outcome;
+  await search.requireHeld?.();
   const attempt = (before?.attempt ?? 0) + 1;
   await record(() => writeFailure(project, { run: run.name, error: outcome.error, attempt }, search));
   return { ...outcome, attempt };
@@ -204,8 +207,7 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
   requireReplaceable(run, before, options);
   if (!resume) await run.requireWritable({ signal });
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
-  const recorded = { ...options, tomogram: await recordOfTomogram(source, tomogram, { signal }) };
-  const provenance = recordsOf({ ...recorded, mask: options.mask?.settings });
+  const { recorded, provenance } = await recordsOfRun(source, options);
   if (resume) {
     if (isDone(run, before, { ...options, provenance })) {
       const picks = await run.picks({ userId, sessionId, object: objects, signal });
@@ -227,6 +229,7 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
   const { shares, acrossObjects, max, onWarning } = options;
   const { thresholds, maxFalse } = thresholdsWithin(candidates, { shares, mask, onWarning });
   const picks = picksFromCandidates(candidates, { thresholds, mask, acrossObjects, max, onWarning });
+  await options.requireHeld?.();
   const ifVersion = await unchangedVersions(run, before, options);
   if (options.keepCandidates === false) await run.deleteCandidates({ userId, sessionId, signal });
   else {
@@ -237,4 +240,47 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
   }
   await run.writePicks(picks, { userId, sessionId, objects, provenance, ifVersion, signal });
   return { run: run.name, status: 'detected', picks: byObject(picks, objects), objects, maxFalse };
+}
+
+/** What decides the picks of a run, and what is recorded with those of each object. */
+async function recordsOfRun(source: VolumeSource, search: RunSearch) {
+  const { tomogram: type, signal } = search;
+  const recorded = { ...search, tomogram: await recordOfTomogram(source, type, { signal }) };
+  return { recorded, provenance: recordsOf({ ...recorded, mask: search.mask?.settings }) };
+}
+
+/**
+ * Whether a run has all the picks of this search.
+ *
+ * @throws {@link CryoetPicksError} `conflict` for picks that must not be replaced.
+ */
+export async function isRunDone(run: Run, search: RunSearch): Promise<boolean> {
+  const { tomogram, voxelSpacing, classes, signal } = search;
+  const before = await existingPicks(run, search);
+  requireReplaceable(run, before, search);
+  const objects = new Set(before.map(({ set }) => set.object));
+  if (!classes.every((object) => objects.has(object))) return false;
+  const { provenance } = await recordsOfRun(await run.tomogram(tomogram, { voxelSpacing, signal }), search);
+  return isDone(run, before, { ...search, provenance });
+}
+
+/**
+ * Whether a run that another process works on is done by now, as the names of its files and their records tell: that is read in
+ * a moment, while {@link isRunDone} reads voxels.
+ */
+export async function looksDone(project: Project, run: Run, search: RunSearch): Promise<boolean> {
+  const { overlayStore } = project;
+  const [userId, sessionId] = [sanitizeName(search.userId), sanitizeName(search.sessionId)];
+  const keys = search.classes.map((object) => pathToWrite('picks', { run: run.name, userId, sessionId, object }));
+  const { signal } = search;
+  const entries = (await overlayStore?.list(folderOf('picks', { run: run.name }), { signal })) ?? [];
+  const names = new Set(entries.map(({ name }) => name));
+  if (!keys.every((key) => names.has(key.slice(key.lastIndexOf('/') + 1)))) return false;
+  const expected = recordsOf({ ...search, tomogram: {}, mask: search.mask?.settings });
+  for (const [i, object] of search.classes.entries()) {
+    const { picksSha256, ...found } = (await readRecord(overlayStore!, keys[i]!, { signal })) ?? {};
+    // A record of picks that are being replaced keeps the previous one, which is a difference, too.
+    if (differences({ ...found, tomogram: {} }, expected[object]!).length > 0) return false;
+  }
+  return true;
 }

@@ -61,7 +61,7 @@ export async function readFailures(project: Project, options: ReadFailuresOption
     signal,
   } = requireOptions('readFailures', options, readFailuresRules);
   const author = { userId, sessionId };
-  const entries = (await project.overlayStore?.list(folderOf(author), { signal })) ?? [];
+  const entries = (await project.overlayStore?.list(folderOfFailures(groupOf(author)), { signal })) ?? [];
   const runs = entries.filter(({ name }) => name.endsWith(ENDING)).map(({ name }) => name.slice(0, -ENDING.length));
   const found: RunFailure[] = [];
   const read = (run: string, stop: AbortSignal) => readFailure(project, run, { ...author, signal: stop });
@@ -77,12 +77,17 @@ interface Authored extends StoreOptions {
 
 const ENDING = '.json';
 
-/** The folder of the records of a user and session, hidden so that it is no part of the copick project. */
-function folderOf({ userId, sessionId }: Authored): StoreKey {
-  return `/.cryoet-picks/failures/${sanitizeName(userId)}_${sanitizeName(sessionId)}`;
+/** A user and session as they stand in the names of files. */
+export function groupOf({ userId, sessionId }: Omit<Authored, 'signal'>): string {
+  return `${sanitizeName(userId)}_${sanitizeName(sessionId)}`;
 }
 
-const keyOf = (run: string, author: Authored): StoreKey => `${folderOf(author)}/${run}${ENDING}`;
+/** The folder of the records of a user and session, hidden so that it is no part of the copick project. */
+export function folderOfFailures(group: string): StoreKey {
+  return `/.cryoet-picks/failures/${group}`;
+}
+
+const keyOf = (run: string, author: Authored): StoreKey => `${folderOfFailures(groupOf(author))}/${run}${ENDING}`;
 
 const schema = v.object({
   run: v.string(),

@@ -10,13 +10,22 @@ import {
 } from '../core/arguments.ts';
 import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
-import { attemptRun, type DetectRunOptions, detectRunRules, type RunSearch, searchOf } from './detect-run.ts';
+import { type Claims, claimsRule } from './claims.ts';
+import {
+  attemptRun,
+  type DetectRunOptions,
+  detectRunRules,
+  isRunDone,
+  looksDone,
+  type RunSearch,
+  searchOf,
+} from './detect-run.ts';
 import { existingPicks, requireReplaceable } from './existing-picks.ts';
+import { groupOf, readFailure } from './failures.ts';
 import {
   chosenRuns,
   concurrency,
   inShard,
-  type Outcome,
   type ProjectRunsOptions,
   type RunResult,
   reportedIn,
@@ -24,6 +33,7 @@ import {
   tomogramTypeOf,
   workOn,
 } from './project-runs.ts';
+import { type Attempt, searchClaimed, searchInTurn } from './run-turns.ts';
 import { requireShard } from './shards.ts';
 
 /** How far a project is: the progress of one run, and which of how many it is. */
@@ -38,8 +48,13 @@ export interface ProjectProgress extends Progress {
 export interface DetectProjectOptions
   extends Omit<DetectRunOptions, 'onProgress'>,
     Pick<ProjectRunsOptions, 'runs' | 'shard'> {
-  /** How often a run that fails is searched again, after the other runs. @defaultValue 0 */
+  /** How often a run that fails is searched again, after the other runs. With `claim`, over all processes. @defaultValue 0 */
   readonly retries?: number | undefined;
+  /**
+   * Shares the runs with other processes, each of which takes the next one that is free, as in `claim: overlayClaims(project)`. Runs
+   * that have picks with these settings are done, as with `resume`, whoever made them. @defaultValue none: all runs are this process's
+   */
+  readonly claim?: Claims | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
@@ -47,6 +62,7 @@ const projectRules: RulesFor<DetectProjectOptions> = {
   ...detectRunRules,
   ...runsRules,
   retries: /* @__PURE__ */ optional(count),
+  claim: /* @__PURE__ */ optional(claimsRule),
 };
 
 /**
@@ -59,7 +75,8 @@ const projectRules: RulesFor<DetectProjectOptions> = {
  * checked for such picks first, and those that have some are yielded first, as `failed`.
  *
  * A run that fails is yielded as `failed`, once it has been tried again as often as `retries` says, and the next one is taken up.
- * What failed is recorded in the overlay, where `readFailures` finds it, until the run is searched with success. Leaving the loop
+ * With `claim`, runs that other processes do are not yielded; at the end all are done or have failed, and those that failed
+ * elsewhere are yielded last. What failed is recorded in the overlay, where `readFailures` finds it, until the run is searched with success. Leaving the loop
  * stops the work.
  *
  * @throws `CryoetPicksError` before any work: `not-found` if a named run is absent, `invalid-option` if no object of the
@@ -83,6 +100,7 @@ export async function* detectProject(
     onProgress,
     onWarning,
     retries = 0,
+    claim,
     signal,
     ...each
   } = requireOptions('detectProject', options, projectRules);
@@ -94,45 +112,37 @@ export async function* detectProject(
   const runs = inShard(named, options);
   const reported = reportedIn(project);
   const assumed = new Set<string>();
-  const refused = await refusals(runs, { ...search, tomogram });
+  const whole = { ...search, tomogram, resume: claim !== undefined || options.resume };
+  const { refused, done } = await lookOver(runs, { ...whole, isShared: claim !== undefined });
   for (const [run, error] of refused) yield { run, status: 'failed', error, warnings: [] };
-  const waiting = runs.filter(({ name }) => !refused.has(name)).map((run) => ({ run, tries: 0, earlier: noWarnings }));
-  let runsDone = refused.size;
-  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-    signal?.throwIfAborted();
-    const { run, tries, earlier } = next;
-    const progress = { run: run.name, runsDone, runsTotal: runs.length };
-    const result = await workOn(project, run, { reported, onWarning }, async (warn) => {
+  const left = runs.filter(({ name }) => !refused.has(name) && !done.has(name));
+  const attempt: Attempt = (run, { runsLeft, triesLeft, ...held }) => {
+    const progress = { run: run.name, runsDone: runs.length - runsLeft, runsTotal: runs.length };
+    return workOn(project, run, { reported, onWarning }, async (warn) => {
       const outcome = await attemptRun(project, run, {
-        ...search,
-        tomogram,
+        ...{ ...whole, ...held },
         onProgress: (one: Progress) => onProgress?.({ ...one, ...progress }),
         onWarning: notAgain(assumed, warn),
       });
-      if (isTriedAgain(outcome, { tries, retries })) warn(failedOnce(outcome, retries - tries));
+      const again = triesLeft(outcome);
+      if (outcome.status === 'failed' && again > 0) warn(failedOnce(outcome.error, again));
       return outcome;
     });
-    const warnings = [...earlier, ...result.warnings];
-    if (isTriedAgain(result, { tries, retries })) waiting.push({ run, tries: tries + 1, earlier: warnings });
-    else {
-      runsDone++;
-      yield { ...result, warnings };
-    }
+  };
+  if (claim === undefined) yield* searchInTurn(left, { attempt, retries, signal });
+  else {
+    yield* searchClaimed(left, {
+      ...{ attempt, retries, signal, claims: claim },
+      group: groupOf(search),
+      isDone: (run) => looksDone(project, run, whole),
+      isDoneForSure: async (run) => (await look(run, { ...whole, isShared: true })).isDone === true,
+      failureOf: (run) => readFailure(project, run.name, whole),
+    });
   }
 }
 
-const noWarnings: readonly Warning[] = [];
-
-/** Whether a run is searched again. Picks that are in the way are there the next time, too. */
-function isTriedAgain(
-  outcome: Outcome,
-  { tries, retries }: { readonly tries: number; readonly retries: number },
-): outcome is Extract<Outcome, { status: 'failed' }> {
-  return outcome.status === 'failed' && tries < retries && !isCryoetPicksError(outcome.error, 'conflict');
-}
-
 /** Warns of a search that failed and is tried again. */
-function failedOnce({ error }: Extract<Outcome, { status: 'failed' }>, left: number): Warning {
+function failedOnce(error: unknown, left: number): Warning {
   const reason = error instanceof Error ? error.message : String(error);
   const message = `the search failed, and is tried again up to ${left === 1 ? 'once' : `${left} times`}: ${reason}`;
   return { code: 'run-tried-again', message, path: isCryoetPicksError(error) ? error.path : undefined };
@@ -148,24 +158,42 @@ function notAgain(assumed: Set<string>, onWarning: (warning: Warning) => void): 
   };
 }
 
-/** The runs whose picks must not be replaced, with the error of each, in the order of the runs. */
-async function refusals(runs: readonly Run[], search: RunSearch): Promise<ReadonlyMap<string, unknown>> {
+interface LookOver extends RunSearch {
+  /** Other processes may have worked on the runs: those that are done are looked for, too. */
+  readonly isShared: boolean;
+}
+
+/** Looks at a run before any work: an error for picks that must not be replaced. */
+async function look(
+  run: Run,
+  { isShared, ...search }: LookOver,
+): Promise<{ readonly isDone?: boolean; readonly error?: unknown }> {
+  try {
+    if (isShared) return { isDone: await isRunDone(run, search) };
+    requireReplaceable(run, await existingPicks(run, search), search);
+    return {};
+  } catch (error) {
+    search.signal?.throwIfAborted();
+    if (isCryoetPicksError(error, 'read-only')) throw error;
+    // A tomogram that cannot be read fails the run when its turn comes.
+    return isShared && !isCryoetPicksError(error, 'conflict') ? {} : { error };
+  }
+}
+
+/** Looks at all runs before any work: which must not be replaced, in their order and with the error of each, and which are done. */
+async function lookOver(
+  runs: readonly Run[],
+  options: LookOver,
+): Promise<{ readonly refused: ReadonlyMap<string, unknown>; readonly done: ReadonlySet<string> }> {
   const refused = new Map<string, unknown>();
-  const refusal = async (run: Run, stop: AbortSignal): Promise<unknown> => {
-    try {
-      requireReplaceable(run, await existingPicks(run, { ...search, signal: stop }), search);
-      return undefined;
-    } catch (error) {
-      stop.throwIfAborted();
-      if (isCryoetPicksError(error, 'read-only')) throw error;
-      return error;
-    }
-  };
-  const { signal } = search;
+  const done = new Set<string>();
+  const { signal } = options;
+  const lookAt = (run: Run, stop: AbortSignal) => look(run, { ...options, signal: stop });
   let index = 0;
-  for await (const error of mapOrdered(runs, refusal, { concurrency, signal })) {
+  for await (const { isDone, error } of mapOrdered(runs, lookAt, { concurrency, signal })) {
     const { name } = runs[index++]!;
     if (error !== undefined) refused.set(name, error);
+    if (isDone) done.add(name);
   }
-  return refused;
+  return { refused, done };
 }

@@ -11,6 +11,9 @@ export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/er
 export { type DirectoryStoreOptions, directoryStore } from '../node/directory-store.ts';
 export { type OpenProjectOptions, openProject } from '../node/open-project.ts';
 
+// Sharing the runs of a project
+export { type OverlayClaimsOptions, overlayClaims } from '../node/overlay-claims.ts';
+
 // Files
 export { fileReader, openMrcFile, openStore, openTiffStackFile, writeMrcFile } from '../node/files.ts';
 

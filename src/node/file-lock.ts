@@ -38,6 +38,11 @@ export function isHidden(name: string): boolean {
   return TEMPORARY.test(name) || LOCK.test(name);
 }
 
+/** The tag in the name of a temporary file; undefined for any other name. */
+export function tagOfTemporary(name: string): string | undefined {
+  return TEMPORARY.exec(name)?.[2];
+}
+
 /** A new hidden name beside a file or folder, with the tag of this process. */
 export function temporaryBeside(file: string, kind: 'tmp' | 'old' = 'tmp'): string {
   return join(dirname(file), `.${stemOf(basename(file))}.${makeTag()}.${kind}`);
@@ -247,13 +252,15 @@ function processNamespace(): string {
  * Removes from a folder what killed writers of this library have left there: temporary files and locks whose process has ended,
  * and temporary files of other machines that are a week old. A folder that was moved aside and not replaced goes back to its
  * place. What cannot be removed or put back stays, and so do the files of other programs, whatever their names.
+ *
+ * @param ended - The tag of a process that is known to have ended, on whatever machine.
  */
-export async function removeLeftovers(folder: string): Promise<void> {
+export async function removeLeftovers(folder: string, ended?: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     const path = join(folder, name);
     try {
       const [, target, tag, kind] = TEMPORARY.exec(name) ?? [];
-      if (tag !== undefined && (await isLeftover(path, tag))) {
+      if (tag !== undefined && (isOfProcess(tag, ended) || (await isLeftover(path, tag)))) {
         if (kind !== 'old' || (await putBack(path, target!))) await rm(path, { recursive: true, force: true });
       } else if (LOCK.test(name)) await removeDeadLock(path);
     } catch {
@@ -278,6 +285,13 @@ async function putBack(old: string, stem: string): Promise<boolean> {
   const target = join(dirname(old), name);
   if (!(await lstat(target).catch(() => undefined))) await rename(join(old, name), target);
   return true;
+}
+
+/** Whether two tags are of one process. */
+function isOfProcess(tag: string, other: string | undefined): boolean {
+  const [, ...process] = TAG.exec(tag) ?? [];
+  const [, ...another] = TAG.exec(other ?? '') ?? [];
+  return process.length > 0 && process.join() === another.join();
 }
 
 async function isLeftover(path: string, tag: string): Promise<boolean> {

@@ -106,13 +106,37 @@ describe('the command line', () => {
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('Expected K/N') });
   });
 
-  it.each(['submission', 'figure'])('detect --shard refuses --%s, and says how to write all runs', async (option) => {
-    const { exitCode, stderr } = await captureCli(['detect', config, '--shard', '1/2', `--${option}`, 'file.png']);
+  it.each([
+    [['--shard', '1/2'], 'submission', '--submission submission.csv'],
+    [['--claim'], 'figure', '--submission submission.csv'],
+    [['--claim', '--shard', '1/2'], 'out', '--out picks.star'],
+  ])('detect %j refuses --%s, and says how to gather all runs', async (options, output, gathers) => {
+    const { exitCode, stderr } = await captureCli(['detect', config, ...options, `--${output}`, 'file.png']);
     expect({ exitCode, stderr }).toEqual({
       exitCode: 2,
-      stderr: `cryoet-picks: --${option} would hold one share of the runs; leave it out, and when all shares are done write the picks of the project: cryoet-picks convert ${config} submission.csv\n`,
+      stderr: `cryoet-picks: --${output} would hold only the runs that this process searches with ${options[0]}; leave it out, and when all are done: cryoet-picks gather ${config} ${gathers}\n`,
     });
   });
+
+  it('detect --lease is refused below three heartbeats, and without --claim', async () => {
+    const short = await captureCli(['detect', config, '--claim', '--lease', '1']);
+    expect(short).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('at least 1.5') });
+    const alone = await captureCli(['detect', config, '--lease', '5']);
+    expect(alone).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--lease is that of --claim') });
+  });
+
+  it('detect --claim shares the runs, and says how many were done elsewhere; a task of an array needs no shard then', async () => {
+    vi.stubEnv('SLURM_ARRAY_TASK_ID', '2');
+    const flags = ['--claim', '--no-candidates', '--threads', '1', '--session-id', '7'];
+    const both = await Promise.all([1, 2].map(() => captureCli(['detect', config, ...flags, '--json'])));
+    expect(both.map(({ exitCode, stderr }) => ({ exitCode, stderr }))).toEqual(
+      Array(2).fill({ exitCode: 0, stderr: '' }),
+    );
+    const runs = both.flatMap(({ stdout }) => JSON.parse(stdout).runs.map(({ run }: { run: string }) => run));
+    expect(runs.sort()).toEqual((await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1));
+    const later = await captureCli(['detect', config, ...flags]);
+    expect(later.stdout).toBe('\n3 runs done before, or by other processes\n');
+  }, 60_000);
 });
 
 describe('threads', () => {

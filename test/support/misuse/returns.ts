@@ -219,6 +219,7 @@ export const returns: readonly RightReturns[] = [
       'boxMask: few': '1 of 2 arguments',
       'pickProject: few': '1 of 2 arguments',
       'readFailures: few': '1 of 2 arguments',
+      'overlayClaims: few': '1 of 2 arguments',
       'lendStore: few': '1 of 2 arguments',
       'runningScore: few': '0 of 1 arguments',
       'gatherProject: few': '1 of 2 arguments',
@@ -1243,6 +1244,10 @@ export const returns: readonly RightReturns[] = [
       'readFailures: options.sessionId': 'undefined',
       'readFailures: options.signal': 'undefined',
       'detectProject: options.retries': 'undefined',
+      'overlayClaims: options': 'undefined',
+      'overlayClaims: options.lease': 'undefined',
+      'overlayClaims().next: options.signal': 'undefined',
+      'detectProject: options.claim': 'undefined',
     },
   },
   {
@@ -1794,6 +1799,7 @@ export const returns: readonly RightReturns[] = [
       'runningScore: rules.weightSum': '0.5 | 1e308 | 2^53',
       'gatherProject: options.thresholds': '0 | -1 | 1e308 | 2^53',
       'detectProject: options.retries': '0',
+      'overlayClaims: options.lease': '1e308 | 2^53',
     },
   },
   {
@@ -2047,6 +2053,8 @@ export const returns: readonly RightReturns[] = [
       'gatherProject: options.sessionId': "'absurd'",
       'readFailures: options.userId': "'absurd'",
       'readFailures: options.sessionId': "'absurd'",
+      'overlayClaims().next: names[0]': "'absurd'",
+      'overlayClaims().next: options.group': "'absurd'",
     },
   },
   {
@@ -2295,6 +2303,7 @@ export const returns: readonly RightReturns[] = [
       'gatherProject: options': '{} | { absurd: 1 } | Object.create(null)',
       'gatherProject: options.thresholds': '{} | Object.create(null)',
       'readFailures: options': '{} | { absurd: 1 } | Object.create(null)',
+      'overlayClaims: options': '{} | { absurd: 1 } | Object.create(null)',
     },
   },
   {
@@ -2401,6 +2410,7 @@ export const returns: readonly RightReturns[] = [
       'shardOf: names': '[]',
       'gatherProject: options.runs': '[]',
       'encodeRuns: runs': '[] | Map',
+      'overlayClaims().next: names': '[]',
     },
   },
   {
@@ -2438,6 +2448,7 @@ export const returns: readonly RightReturns[] = [
       'Run.filaments: filter.sessionId': "['absurd']",
       'TomogramEntry.features: filter.featureType': "['absurd']",
       'shardOf: names': "['absurd']",
+      'overlayClaims().next: names': "['absurd']",
     },
   },
   {

@@ -255,6 +255,12 @@ async function project() {
   return projectFromStores({ config: config(), overlay: memoryStore(await projectEntries()), source: 'copick.json' });
 }
 
+/** A project with an empty overlay on disk. */
+async function projectOnDisk() {
+  const overlay = node.directoryStore(mkdtempSync(join(folder, 'overlay-')));
+  return projectFromStores({ config: config(), overlay, static: memoryStore(await projectEntries()) });
+}
+
 const run = async () => (await project()).run('TS_1');
 
 /** The bytes of an MRC file. */
@@ -697,6 +703,9 @@ const kinds = [
     ],
     stage: ['folder options', () => ['/c', wait()]],
   }),
+  methods('overlayClaims()', async () => node.overlayClaims(await projectOnDisk(), { lease: 5 }), {
+    next: ['names options', () => [['TS_1'], { group: 'me_1', isOpen: async () => false, ...wait() }]],
+  }),
   methods('StagedFolder', async () => (await node.directoryStore(join(folder, 'staged')).stage!('/c')) as object, {
     commit: ['options', () => [{ check: async () => {}, ...wait() }]],
     discard: ['', () => []],
@@ -991,6 +1000,7 @@ const functions: readonly Subject[] = [
       voxelSpacing: 10,
       runs: ['TS_1'],
       retries: 1,
+      claim: { next: async () => undefined },
       userId: 'me',
       sessionId: '7',
       resume: true,
@@ -1198,6 +1208,7 @@ const functions: readonly Subject[] = [
     join(folder, 'store'),
     { durable: false, readOnly: true },
   ]),
+  fn('overlayClaims', 'project options', node.overlayClaims, async () => [await projectOnDisk(), { lease: 5 }]),
   fn('openProject', 'path options', node.openProject, () => [
     join(folder, 'copick.json'),
     { fetch: fetchOne, onProblem: nothing, ...wait() },

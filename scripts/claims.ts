@@ -1,0 +1,56 @@
+/**
+ * Shares projects among processes by claims, and checks what must hold: kills and stops processes at random moments, and compares what
+ * they leave with the files of an undisturbed one; measures how long 8 processes take for runs whose network sleeps for a second,
+ * and what a claim costs among 5,000 runs.
+ *
+ *     npm run claims -- [--runs 500] [--kills 60] [--stops 10] [--seed 1] [--scaling 200] [--cost 5000]
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { claimCost, killClaimers, scaling } from '../test/support/claims/kills.ts';
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '500' },
+    kills: { type: 'string', default: '60' },
+    stops: { type: 'string', default: '10' },
+    seed: { type: 'string', default: '1' },
+    scaling: { type: 'string', default: '200' },
+    cost: { type: 'string', default: '5000' },
+  },
+});
+const folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-claims-'));
+try {
+  const { problems, searches, runs, kills, stops, seconds } = await killClaimers({
+    folder: join(folder, 'kills'),
+    runs: Number(values.runs),
+    processes: 3,
+    kills: Number(values.kills),
+    stops: Number(values.stops),
+    sleep: 100,
+    seed: Number(values.seed),
+  });
+  console.log(
+    `3 processes, ${kills} kills, ${stops} stops: ${runs} runs in ${searches} searches, ${seconds.toFixed(1)} s`,
+  );
+  const count = Number(values.scaling);
+  if (count > 0) {
+    const took = await scaling({ folder: join(folder, 'scaling'), runs: count, processes: 8, sleep: 1000 });
+    const ideal = count / 8;
+    console.log(`8 processes, ${count} runs of 1 s: ${took.toFixed(1)} s, ${(took / ideal).toFixed(2)} of ${ideal} s`);
+    if (took > 1.2 * ideal) problems.push('8 processes take more than 1.2 times as long as they should');
+  }
+  const among = Number(values.cost);
+  if (among > 0) {
+    const cost = await claimCost({ folder: join(folder, 'cost'), runs: among });
+    console.log(`a claim among ${among} runs: ${cost.toFixed(2)} ms`);
+    if (cost > 5) problems.push('a claim takes more than 5 ms');
+  }
+  for (const problem of problems) console.log(`FAILED: ${problem}`);
+  console.log(problems.length === 0 ? 'no failures' : `${problems.length} failures`);
+  process.exitCode = problems.length === 0 ? 0 : 1;
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,134 @@
+import type { Run } from '../copick/run.ts';
+import { onAbort, type Warning } from '../core/concurrency.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { compareNames } from '../storage/store.ts';
+import type { Claim, Claims } from './claims.ts';
+import type { RunFailure } from './failures.ts';
+import type { FailedRun, Outcome, RunResult } from './project-runs.ts';
+
+/** Searches a run once. */
+export type Attempt = (run: Run, options: AttemptOptions) => Promise<RunResult>;
+
+/** Options of an {@link Attempt}. */
+interface AttemptOptions {
+  /** Runs that are not finished, this one too. */
+  readonly runsLeft: number;
+  /** How often the run is tried again after this outcome. */
+  readonly triesLeft: (outcome: Outcome) => number;
+  readonly signal?: AbortSignal | undefined;
+  /** See `RunSearch.requireHeld`. */
+  readonly requireHeld?: (() => Promise<void>) | undefined;
+}
+
+interface TurnOptions {
+  readonly attempt: Attempt;
+  readonly retries: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const isConflict = (outcome: Outcome) => outcome.status === 'failed' && isCryoetPicksError(outcome.error, 'conflict');
+
+/** Picks that are in the way are there the next time, too. */
+const mayHeal = (outcome: Outcome) => outcome.status === 'failed' && !isConflict(outcome);
+
+/** Searches runs one after the other; those that fail once more after the others, as often as `retries` says. */
+export async function* searchInTurn(
+  runs: readonly Run[],
+  { attempt, retries, signal }: TurnOptions,
+): AsyncGenerator<RunResult, void, undefined> {
+  const waiting = runs.map((run) => ({ run, tries: 0, earlier: noWarnings }));
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    signal?.throwIfAborted();
+    const { run, tries, earlier } = next;
+    const triesLeft = (outcome: Outcome) => (mayHeal(outcome) ? retries - tries : 0);
+    const result = await attempt(run, { runsLeft: waiting.length + 1, triesLeft, signal });
+    const warnings = [...earlier, ...result.warnings];
+    if (triesLeft(result) > 0) waiting.push({ run, tries: tries + 1, earlier: warnings });
+    else yield { ...result, warnings };
+  }
+}
+
+const noWarnings: readonly Warning[] = [];
+
+/** Options of {@link searchClaimed}. */
+interface ClaimedOptions extends TurnOptions {
+  readonly claims: Claims;
+  readonly group: string;
+  /** Whether another process has done a run. */
+  readonly isDone: (run: Run) => Promise<boolean>;
+  /** The same, by the picks themselves. */
+  readonly isDoneForSure: (run: Run) => Promise<boolean>;
+  readonly failureOf: (run: Run) => Promise<RunFailure | undefined>;
+}
+
+/**
+ * Searches runs as they can be claimed, until each is done or has failed, here or in another process. A run that fails is searched
+ * again by whichever process claims it next, as often as `retries` says, over all processes.
+ */
+export async function* searchClaimed(
+  runs: readonly Run[],
+  { attempt, retries, claims, group, isDone, isDoneForSure, failureOf, signal }: ClaimedOptions,
+): AsyncGenerator<RunResult, void, undefined> {
+  /** Runs that may still be open; one that fails goes to the end. */
+  const open = new Map(runs.map((run) => [run.name, run]));
+  const failedElsewhere: RunFailure[] = [];
+  const triesLeft = (outcome: Outcome) =>
+    mayHeal(outcome) ? retries + 1 - ((outcome as FailedRun).attempt ?? retries + 1) : 0;
+  const isOpen = async (name: string): Promise<boolean> => {
+    const run = open.get(name);
+    if (run === undefined) return false;
+    // First: a search that failed may have replaced the records of picks, and not all picks.
+    const failure = await failureOf(run);
+    if (failure !== undefined && failure.attempt <= retries) return true;
+    if (failure === undefined && !(await isDone(run))) return true;
+    open.delete(name);
+    if (failure !== undefined) failedElsewhere.push(failure);
+    return false;
+  };
+  const next = () => claims.next([...open.keys()], { group, isOpen, signal });
+  for (let claim = await next(); claim !== undefined; claim = await next()) {
+    const run = open.get(claim.name)!;
+    const result = await whileHeld(claim, signal, (held) => attempt(run, { runsLeft: open.size, triesLeft, ...held }));
+    if (result === undefined) continue;
+    open.delete(run.name);
+    // A process that had lost the claim, and did not know, was faster.
+    if (isConflict(result) && (await isDoneForSure(run))) continue;
+    if (triesLeft(result) > 0) open.set(run.name, run);
+    else if (result.status !== 'skipped') yield result;
+  }
+  for (const failure of failedElsewhere.sort((a, b) => compareNames(a.run, b.run))) {
+    const { run, attempt } = failure;
+    yield { run, status: 'failed', error: errorOfRecord(failure), attempt, warnings: [] };
+  }
+}
+
+/** Does work as long as a claim is held, and gives it back; undefined if it was lost meanwhile. */
+async function whileHeld<T>(
+  claim: Claim,
+  signal: AbortSignal | undefined,
+  work: (options: { readonly signal: AbortSignal; readonly requireHeld: () => Promise<void> }) => Promise<T>,
+): Promise<T | undefined> {
+  const stop = new AbortController();
+  const waits = [signal, claim.signal].map((one) => onAbort(one, () => stop.abort(one!.reason)));
+  const requireHeld = async () => {
+    if (await claim.isHeld()) return;
+    const message = `another process has taken over the claim on "${claim.name}"`;
+    if (!stop.signal.aborted) stop.abort(new CryoetPicksError('conflict', message));
+    stop.signal.throwIfAborted();
+  };
+  try {
+    const result = await work({ signal: stop.signal, requireHeld });
+    return result;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!stop.signal.aborted) throw error;
+    return undefined;
+  } finally {
+    for (const stopWaiting of waits) stopWaiting();
+    await claim.release();
+  }
+}
+
+function errorOfRecord({ code, message, path }: RunFailure): Error {
+  return Object.assign(new CryoetPicksError('unavailable', message, { path }), { code });
+}

@@ -1,0 +1,376 @@
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import type { Claim, Claims, NextClaimOptions } from '../detect/claims.ts';
+import { describeSystemError, errnoOf } from './atomic-files.ts';
+import { makeTag, ownerState, tagOfTemporary, temporaryBeside } from './file-lock.ts';
+
+/** What claims need of a file system; each call fails with the codes of Node. */
+export interface ClaimFiles {
+  /** The names in a folder, hidden ones too; none if there is no such folder. */
+  list(folder: string): Promise<readonly string[]>;
+  /** Makes a folder, and those above it. */
+  makeFolder(path: string): Promise<void>;
+  /** Creates a file that is not there. */
+  create(path: string): Promise<void>;
+  /** Writes into a file that is there, so that it gets the time of now; `ENOENT` if it is not. */
+  touch(path: string): Promise<void>;
+  /** When something was last written, in ms, by the clock that the file system has. */
+  modified(path: string): Promise<number>;
+  /** Moves a file, or a folder into the place of an empty one or of none. */
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file. */
+  remove(path: string): Promise<void>;
+  /** Removes a folder that is empty. */
+  removeFolder(path: string): Promise<void>;
+}
+
+/** Options of {@link fileClaims}. */
+export interface FileClaimsOptions {
+  readonly files: ClaimFiles;
+  /** Milliseconds for which a claim holds without being renewed. */
+  readonly lease: number;
+  /** Called when a claim was taken over, before work begins, with the tag of the process that had it. */
+  readonly onTakeOver?:
+    | ((name: string, options: { readonly group: string; readonly tag: string }) => Promise<void>)
+    | undefined;
+}
+
+/** How often a claim is renewed, in milliseconds: ten times in its lease, but not more often than file systems like. */
+export function heartbeatOf(lease: number): number {
+  return Math.min(30_000, Math.max(MIN_HEARTBEAT, lease / 10));
+}
+
+const MIN_HEARTBEAT = 500;
+
+/** Heartbeats that a claim must be seen without a sign of life before it counts as abandoned, and that a lease has at least. */
+export const HEARTBEATS = 3;
+
+/** The shortest lease, in milliseconds. */
+export const MIN_LEASE: number = HEARTBEATS * MIN_HEARTBEAT;
+
+/**
+ * Claims by files in a folder that all processes see.
+ *
+ * The claim on a name is a folder of that name, and in it one file, which is called by a tag that no other process and no other claim
+ * has. It is made under a temporary name, with the file in it, and renamed: file systems refuse to rename a folder onto one that
+ * is not empty, so that of any number of processes one succeeds, and that folder never holds two files. All else is done to the
+ * file of the tag, never to the name: the owner renews the claim by writing into that file, and gives it back by removing that
+ * file, and then the folder, which fails if another's file is in it. Who takes over a claim moves the file of its tag away,
+ * which one process can do once, and then claims the name as any other. So an owner that was stopped and wakes finds its file
+ * gone, and has no way to renew, remove or replace the claim of its successor.
+ *
+ * A claim is abandoned if its process has ended, where that can be asked; or if nothing was written into it for a lease, by the
+ * times of the claim and of a file that was just written beside it, and this process has seen it so for three heartbeats; or if
+ * this process has seen no change for a whole lease. No clock of a machine is compared with that of another where the file server
+ * gives the times; where each machine gives its own, and where they are seen late, the heartbeats that are seen decide.
+ */
+export function fileClaims(root: string, { files, lease, onTakeOver }: FileClaimsOptions): Claims {
+  const heartbeat = heartbeatOf(lease);
+  const seen = new Map<string, Sighting>();
+  return {
+    async next(names, { group, isOpen, signal }) {
+      const folder = join(root, group);
+      const place: Place = { files, root, folder, lease, heartbeat };
+      const takenOver = async (name: string, tag: string) => onTakeOver?.(name, { group, tag });
+      const attempt = async (): Promise<Claim | 'none' | 'wait'> => {
+        const claimed = new Set(await files.list(folder));
+        const free = await firstFree(names, { claimed, isOpen, signal, place });
+        if (free.claim !== undefined) return free.claim;
+        if (!free.othersHold) return 'none';
+        const held = names.filter((name) => claimed.has(name));
+        return (await firstAbandoned(held, { isOpen, seen, takenOver, place })) ?? 'wait';
+      };
+      for (;;) {
+        signal?.throwIfAborted();
+        const found = await attempt().catch((error: unknown) => {
+          throw isCryoetPicksError(error) || errnoOf(error) === undefined ? error : unusable(folder, error);
+        });
+        if (found === 'none') await tidy(place);
+        if (found !== 'wait') return found === 'none' ? undefined : found;
+        await delay(Math.min(MAX_PAUSE, heartbeat / 2), undefined, { signal }).catch(() => signal?.throwIfAborted());
+      }
+    },
+  };
+}
+
+/** Milliseconds after which a process that waits for others looks again. */
+const MAX_PAUSE = 2000;
+
+function unusable(path: string, cause: unknown): CryoetPicksError {
+  const message = `cannot share runs by claims in ${path}: ${describeSystemError(cause)}`;
+  return new CryoetPicksError('unavailable', message, { cause, path });
+}
+
+/** A folder of claims, and how long they hold. */
+interface Place {
+  readonly files: ClaimFiles;
+  readonly root: string;
+  readonly folder: string;
+  readonly lease: number;
+  readonly heartbeat: number;
+}
+
+interface FirstFree extends Pick<NextClaimOptions, 'isOpen' | 'signal'> {
+  readonly claimed: ReadonlySet<string>;
+  readonly place: Place;
+}
+
+/** Claims the first open name that nobody holds; otherwise tells whether others hold any. */
+async function firstFree(
+  names: readonly string[],
+  { claimed, isOpen, signal, place }: FirstFree,
+): Promise<{ readonly claim?: Claim; readonly othersHold: boolean }> {
+  let othersHold = false;
+  for (const name of names) {
+    signal?.throwIfAborted();
+    if (claimed.has(name)) othersHold = true;
+    else if (await isOpen(name)) {
+      const claim = await acquireOpen(name, { isOpen, place });
+      if (claim !== undefined) return { claim, othersHold };
+      othersHold = true;
+    }
+  }
+  return { othersHold };
+}
+
+/** Claims a name that was open a moment ago; undefined if another process holds it, or has just done it. */
+async function acquireOpen(
+  name: string,
+  { isOpen, place }: Pick<FirstFree, 'isOpen' | 'place'>,
+): Promise<Claim | undefined> {
+  const claim = await acquire(name, place);
+  if (claim === undefined) return undefined;
+  let isStill = false;
+  try {
+    isStill = await isOpen(name);
+  } finally {
+    if (!isStill) await claim.release();
+  }
+  return isStill ? claim : undefined;
+}
+
+/** Claims a name; undefined if another process holds it. */
+async function acquire(name: string, place: Place): Promise<Claim | undefined> {
+  const { files, folder } = place;
+  const path = join(folder, name);
+  for (let tries = 1; ; tries++) {
+    const tag = makeTag();
+    const temporary = temporaryBeside(path);
+    try {
+      await files.makeFolder(temporary);
+      await files.create(join(temporary, tag));
+      await files.rename(temporary, path);
+      return hold(name, tag, place);
+    } catch (error) {
+      // A network file system may repeat a request that has succeeded, and then reports that of the repetition.
+      if (await isThere(join(path, tag), files)) return hold(name, tag, place);
+      await removeClaim(temporary, tag, files);
+      const code = errnoOf(error) ?? '';
+      if (TAKEN.test(code)) {
+        if ((await files.list(path)).length > 0) return undefined;
+        // Some file systems do not even replace an empty folder.
+        await files.removeFolder(path).catch(() => {});
+      }
+      // Another process may just have tidied up.
+      if (tries < MAX_TRIES && (TAKEN.test(code) || code === 'ENOENT')) continue;
+      if (/^(EEXIST|ENOTEMPTY)$/.test(code)) return undefined;
+      const message = `cannot claim "${name}" in ${folder}: ${describeSystemError(error)}`;
+      throw new CryoetPicksError('write-failed', message, { cause: error, path });
+    }
+  }
+}
+
+/** What a file system says if a folder is not empty; EPERM and EACCES on Windows. */
+const TAKEN = /^(EEXIST|ENOTEMPTY|EPERM|EACCES)$/;
+
+const MAX_TRIES = 10;
+
+/** Whether a file is there, asked of the file system itself: what it tells of a file may be kept for a while. */
+async function isThere(path: string, files: ClaimFiles): Promise<boolean> {
+  return files.touch(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Removes the file of a tag from a folder, and the folder, unless something else is in it. */
+async function removeClaim(path: string, tag: string, files: ClaimFiles): Promise<void> {
+  await files.remove(join(path, tag)).catch(() => {});
+  await files.removeFolder(path).catch(() => {});
+}
+
+/** What a file system says of a file that is gone. */
+const GONE = /^(ENOENT|ESTALE|ENOTDIR)$/;
+
+/** A claim that this process has; renews it until it is given back, or lost. */
+function hold(name: string, tag: string, place: Place): Claim {
+  const { files, folder, lease, heartbeat } = place;
+  const path = join(folder, name, tag);
+  const lost = new AbortController();
+  let isReleased = false;
+  let renewed = performance.now();
+  const renew = async (): Promise<void> => {
+    const started = performance.now();
+    try {
+      await files.touch(path);
+      renewed = started;
+    } catch (error) {
+      // Any other failure may pass, as long as nobody can think that the process has gone.
+      if (isReleased || (!GONE.test(errnoOf(error) ?? '') && started - renewed < lease)) return;
+      const message = `lost the claim on "${name}", which was not renewed in time: another process has taken it over`;
+      lost.abort(new CryoetPicksError('conflict', message, { path }));
+    }
+  };
+  let renewing = Promise.resolve();
+  const beat = async () => {
+    renewing = renew();
+    await renewing;
+    if (!isReleased && !lost.signal.aborted) timer = setTimeout(beat, heartbeat).unref();
+  };
+  let timer = setTimeout(beat, heartbeat).unref();
+  return {
+    name,
+    signal: lost.signal,
+    async isHeld() {
+      if (!isReleased && !lost.signal.aborted) await renew();
+      return !isReleased && !lost.signal.aborted;
+    },
+    async release() {
+      if (isReleased) return;
+      isReleased = true;
+      clearTimeout(timer);
+      // A file that is still open would keep its folder on a network file system.
+      await renewing;
+      // What cannot be removed ends with its lease.
+      await removeClaim(join(folder, name), tag, files);
+      await removeFolders(place);
+    },
+  };
+}
+
+/** A claim of another process, as it was last seen to change. */
+interface Sighting {
+  readonly tag: string;
+  readonly modified: number;
+  /** By the monotonic clock of this process. */
+  readonly since: number;
+}
+
+interface FirstAbandoned extends Pick<NextClaimOptions, 'isOpen'> {
+  readonly seen: Map<string, Sighting>;
+  readonly takenOver: (name: string, tag: string) => Promise<void>;
+  readonly place: Place;
+}
+
+/** Takes over the first claim that is abandoned, if there is one. */
+async function firstAbandoned(
+  names: readonly string[],
+  { isOpen, seen, takenOver, place }: FirstAbandoned,
+): Promise<Claim | undefined> {
+  const { files, folder } = place;
+  let now: Promise<number> | undefined;
+  const timeNow = () => {
+    now ??= timeOf(place);
+    return now;
+  };
+  for (const name of names) {
+    const path = join(folder, name);
+    const [tag] = (await files.list(path)).filter((one) => !one.startsWith('.'));
+    if (tag === undefined) {
+      // It was just given back, or its owner was killed then.
+      await files.removeFolder(path).catch(() => {});
+      const claim = (await isOpen(name)) ? await acquireOpen(name, { isOpen, place }) : undefined;
+      if (claim !== undefined) return claim;
+    } else if (await isAbandoned(join(path, tag), { seen, timeNow, place })) {
+      if (!(await moveAway(join(path, tag), files))) continue;
+      await takenOver(name, tag);
+      // Not asked whether it is open: its owner may have died in the middle of writing.
+      const claim = await acquire(name, place);
+      if (claim !== undefined) return claim;
+    }
+  }
+  return undefined;
+}
+
+interface IsAbandoned extends Pick<FirstAbandoned, 'seen' | 'place'> {
+  readonly timeNow: () => Promise<number>;
+}
+
+async function isAbandoned(path: string, { seen, timeNow, place }: IsAbandoned): Promise<boolean> {
+  const { files, lease, heartbeat } = place;
+  const tag = basename(path);
+  if (ownerState(tag) === 'dead') return true;
+  const name = dirname(path);
+  const modified = await files.modified(path).catch(() => undefined);
+  if (modified === undefined) return false;
+  const before = seen.get(name);
+  const isSame = before?.tag === tag && before.modified === modified;
+  const { since } = isSame ? before : { since: performance.now() };
+  if (!isSame) seen.set(name, { tag, modified, since });
+  const unchanged = performance.now() - since;
+  if (unchanged < HEARTBEATS * heartbeat) return false;
+  return unchanged > lease || (await timeNow().catch(() => modified)) - modified > lease;
+}
+
+/** Now, by the clock of the file system: the time of a file that is just written. */
+async function timeOf({ files, folder }: Place): Promise<number> {
+  const probe = temporaryBeside(join(folder, 'now'));
+  await files.create(probe);
+  try {
+    return await files.modified(probe);
+  } finally {
+    await files.remove(probe).catch(() => {});
+  }
+}
+
+/** Moves the file of a claim away and removes it; false if another process has, or the owner gave it back. */
+async function moveAway(path: string, files: ClaimFiles): Promise<boolean> {
+  const moved = temporaryBeside(dirname(path));
+  try {
+    await files.rename(path, moved);
+  } catch {
+    // A request that was repeated has succeeded all the same.
+    if (!(await isThere(moved, files))) return false;
+  }
+  await files.remove(moved).catch(() => {});
+  return true;
+}
+
+/** Removes what killed processes have left, once nothing is claimed, and the folders that are empty then. */
+async function tidy(place: Place): Promise<void> {
+  const { files, folder, lease } = place;
+  const names = await files.list(folder);
+  const temporaries = names.flatMap((name) => {
+    const tag = tagOfTemporary(name);
+    return tag === undefined ? [] : [{ path: join(folder, name), tag }];
+  });
+  // Claims of names that nobody works on any more.
+  for (const path of names.filter((name) => !name.startsWith('.')).map((name) => join(folder, name))) {
+    const [tag] = await files.list(path).catch(() => []);
+    if (tag === undefined) await files.removeFolder(path).catch(() => {});
+    else if (ownerState(tag) === 'dead') await removeClaim(path, tag, files);
+  }
+  const now = temporaries.length > 0 ? await timeOf(place).catch(() => 0) : 0;
+  for (const { path, tag } of temporaries) {
+    const modified = await files.modified(path).catch(() => now);
+    // Such a file lives for moments.
+    if (ownerState(tag) !== 'dead' && now - modified <= lease) continue;
+    for (const inside of await files.list(path).catch(() => [])) await files.remove(join(path, inside)).catch(() => {});
+    await files.remove(path).catch(() => {});
+    await files.removeFolder(path).catch(() => {});
+  }
+  await removeFolders(place);
+}
+
+/** Removes the folder of claims, and those above it, as far as they are empty. */
+async function removeFolders({ files, root, folder }: Place): Promise<void> {
+  for (let path = folder; path.length >= root.length; path = dirname(path)) {
+    try {
+      await files.removeFolder(path);
+    } catch (error) {
+      // Another process may have done so.
+      if (errnoOf(error) !== 'ENOENT') return;
+    }
+  }
+}

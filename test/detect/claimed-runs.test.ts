@@ -1,0 +1,167 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  type Claims,
+  type DetectProjectOptions,
+  detectProject,
+  detectRun,
+  type Model,
+  type Project,
+  type RunResult,
+  readFailures,
+  type Store,
+} from '../../src/entry/index.ts';
+import { directoryStore, overlayClaims } from '../../src/entry/node.ts';
+import { projectOf } from '../support/copick-tree.ts';
+import { identityModel } from '../support/identity-model.ts';
+import { damageRun, tomograms } from '../support/random-runs.ts';
+import { filesBelow } from '../support/simulated-project.ts';
+import { filesOfStore, keysOf } from '../support/store-keys.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const model = identityModel({
+  classes: ['ribosome', null, 'virus'],
+  thresholds: { ribosome: 2, virus: 6 },
+  minDistances: { ribosome: 30, virus: 30 },
+});
+const runs = Array.from({ length: 12 }, (_, i) => `TS_${i + 10}`);
+
+/** Opens the project of a folder, as each process does. */
+function openAt(folder: string, tree: Store): Project {
+  return projectOf({ static: tree, overlay: directoryStore(join(folder, 'overlay'), { durable: false }) }).project;
+}
+
+async function resultsOf(project: Project, options: Partial<DetectProjectOptions> = {}): Promise<RunResult[]> {
+  const results: RunResult[] = [];
+  for await (const result of detectProject(project, { tomogram: 'denoised', model, ...options })) results.push(result);
+  return results;
+}
+
+/** Searches with claims of a lease of 1.5 s. */
+const claimed = (project: Project, options: Partial<DetectProjectOptions> = {}) =>
+  resultsOf(project, { claim: overlayClaims(project, { lease: 1.5 }), ...options });
+
+const statuses = (results: readonly RunResult[]) => results.map(({ run, status }) => `${run} ${status}`);
+
+describe('detectProject with claims', () => {
+  it('processes share the runs: each is searched once, and the files are those of one process', async () => {
+    const tree = await tomograms(runs);
+    await damageRun(tree, 'TS_13');
+    const [one, many] = [await tempDir(), await tempDir()];
+    const whole = await resultsOf(openAt(one, tree));
+    const shared = await Promise.all([1, 2, 3, 4].map(() => claimed(openAt(many, tree))));
+    expect(shared.every((results) => results.length < runs.length)).toBe(true);
+    const detected = shared.flat().filter(({ status }) => status !== 'failed');
+    expect(statuses(detected).sort()).toEqual(statuses(whole.filter(({ status }) => status !== 'failed')));
+    // Each process tells in the end which runs have failed, whoever tried them.
+    for (const results of shared) expect(statuses(results)).toContain('TS_13 failed');
+    expect(shared.flat().filter(({ status }) => status === 'failed')).toMatchObject(
+      Array(4).fill({ attempt: 1, error: { code: 'corrupt-data', path: expect.stringContaining('TS_13') } }),
+    );
+    const overlay = (folder: string) => filesOfStore(directoryStore(join(folder, 'overlay')));
+    expect(await overlay(many)).toEqual(await overlay(one));
+    expect(await readdir(join(many, 'overlay', '.cryoet-picks'))).toEqual(['failures']);
+  });
+
+  it('runs that are done before are not searched again, and those of other settings fail', async () => {
+    const tree = await tomograms(runs);
+    const project = openAt(await tempDir(), tree);
+    await resultsOf(project, { runs: ['TS_10', 'TS_11'] });
+    await resultsOf(project, { runs: ['TS_12'], thresholds: { ribosome: 2.5 } });
+    const results = await claimed(project);
+    expect(results[0]).toMatchObject({ run: 'TS_12', status: 'failed', error: { code: 'conflict' } });
+    expect(statuses(results.slice(1))).toEqual(runs.slice(3).map((run) => `${run} detected`));
+    expect(statuses(await claimed(project, { overwrite: true }))).toEqual(['TS_12 detected']);
+    expect(await claimed(project)).toEqual([]);
+  });
+
+  it('retries are counted over all processes', async () => {
+    const tree = await tomograms(runs.slice(0, 3));
+    await damageRun(tree, 'TS_11');
+    const folder = await tempDir();
+    const shared = await Promise.all([1, 2, 3].map(() => claimed(openAt(folder, tree), { retries: 2 })));
+    expect(await readFailures(openAt(folder, tree))).toMatchObject([{ run: 'TS_11', attempt: 3 }]);
+    for (const results of shared) expect(results.at(-1)).toMatchObject({ run: 'TS_11', status: 'failed', attempt: 3 });
+    // More retries, or a search without claims, try it again.
+    expect(await claimed(openAt(folder, tree), { retries: 3 })).toMatchObject([{ run: 'TS_11', attempt: 4 }]);
+    await expect(detectRun(openAt(folder, tree), 'TS_11', { model, tomogram: 'denoised' })).rejects.toThrow('damaged');
+  });
+
+  it('a run that fails in one process and heals is done by another, and its failure is gone', async () => {
+    const tree = await tomograms(runs);
+    const folder = await tempDir();
+    let failures = 3;
+    const failing: Model = {
+      ...model,
+      async score(...args) {
+        if (failures-- > 0) throw new Error('the device is busy');
+        return model.score(...args);
+      },
+    };
+    const shared = await Promise.all([
+      claimed(openAt(folder, tree), { model: failing, retries: 3 }),
+      claimed(openAt(folder, tree), { retries: 3 }),
+    ]);
+    expect(statuses(shared.flat()).sort()).toEqual(runs.map((run) => `${run} detected`));
+    expect(failures).toBeLessThan(0);
+    expect(await readFailures(openAt(folder, tree))).toEqual([]);
+    expect((await filesBelow(join(folder, 'overlay'))).filter((path) => path.startsWith('.'))).toEqual([]);
+  });
+
+  it('an abort gives the claim back, and leaves no file', async () => {
+    const folder = await tempDir();
+    const project = openAt(folder, await tomograms(runs));
+    const stop = new AbortController();
+    const onProgress = () => stop.abort(new Error('preempted'));
+    await expect(claimed(project, { signal: stop.signal, onProgress })).rejects.toThrow('preempted');
+    expect(await filesBelow(join(folder, 'overlay')).catch(() => [])).toEqual([]);
+  });
+
+  it('a process that lost its claim while it worked writes nothing, and the run is that of its successor', async () => {
+    const folder = await tempDir();
+    const tree = await tomograms(['TS_1']);
+    const project = openAt(folder, tree);
+    let holder = '';
+    // Claims that are taken over by the one who asks last.
+    const claimsOf = (owner: string): Claims => ({
+      async next([name], { isOpen }) {
+        if (!(await isOpen(name!))) return undefined;
+        holder = owner;
+        return {
+          name: name!,
+          signal: new AbortController().signal,
+          isHeld: async () => holder === owner,
+          release: async () => {},
+        };
+      },
+    });
+    const late = await resultsOf(project, {
+      claim: claimsOf('late'),
+      onProgress: async () => {
+        if (holder !== 'late') return;
+        holder = 'none';
+        await resultsOf(openAt(folder, tree), { claim: claimsOf('early') });
+      },
+    });
+    expect(late.filter(({ status }) => status === 'failed')).toEqual([]);
+    expect(await readFailures(project)).toEqual([]);
+    expect(await resultsOf(project, { resume: true })).toMatchObject([{ status: 'skipped' }]);
+  });
+
+  it('claims need an overlay in a folder, and a lease of three heartbeats', () => {
+    const { project } = projectOf({});
+    expect(() => overlayClaims(project)).toThrow(/claims need an overlay in a folder that all processes see/);
+    expect(() => overlayClaims(project, { lease: 1 })).toThrow(/lease must be a number of seconds ≥ 1.5/);
+  });
+
+  it('no copick listing shows claims, and keys of the overlay with claims are hidden', async () => {
+    const folder = await tempDir();
+    const project = openAt(folder, await tomograms(runs));
+    const claim = await overlayClaims(project).next(['TS_10'], { group: 'me_1', isOpen: async () => true });
+    const keys = await keysOf(project.overlayStore!);
+    expect(keys).toEqual([expect.stringMatching(/^\/\.cryoet-picks\/claims\/me_1\/TS_10\//)]);
+    expect((await project.runs()).map(({ name }) => name)).toEqual(runs);
+    await claim!.release();
+  });
+});

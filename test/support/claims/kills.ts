@@ -1,0 +1,164 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
+import { directoryStore, overlayClaims } from '../../../src/entry/node.ts';
+import { Random } from '../fuzz/random.ts';
+import { startScript } from '../script-process.ts';
+import { filesBelow } from '../simulated-project.ts';
+import { configText, type WorkerOptions, writeRuns } from './project.ts';
+
+/** How to kill. */
+export interface ClaimKillOptions {
+  /** An empty folder. */
+  readonly folder: string;
+  readonly runs: number;
+  readonly processes: number;
+  /** How often a process is killed, and how often one is stopped beyond its lease and woken. */
+  readonly kills: number;
+  readonly stops: number;
+  /** Milliseconds that the network takes for a run. */
+  readonly sleep: number;
+  readonly seed: number;
+}
+
+/** What became of a project that processes share which are killed and stopped. */
+export interface ClaimKillReport {
+  /** Deviations from what must hold; empty if all is well. */
+  readonly problems: string[];
+  /** Searches that were begun, and runs. */
+  readonly searches: number;
+  readonly runs: number;
+  readonly kills: number;
+  readonly stops: number;
+  readonly seconds: number;
+}
+
+const worker = new URL('./worker.ts', import.meta.url);
+const lease = 2;
+
+/**
+ * Searches a project in one undisturbed process, and in several that share it and are killed and stopped at random moments, and
+ * compares what both have written, byte by byte.
+ */
+export async function killClaimers(options: ClaimKillOptions): Promise<ClaimKillReport> {
+  const { folder, processes, kills, stops, sleep, seed } = options;
+  const names = await writeRuns(folder, options.runs);
+  const [whole, shared] = [join(folder, 'whole'), join(folder, 'shared')];
+  await ended(await start({ folder, overlay: whole, sleep: 0 }));
+  const random = new Random(seed, 'claims');
+  const report = { searches: 0, kills: 0, stops: 0 };
+  const problems: string[] = [];
+  const started = performance.now();
+  const open = async () => {
+    const child = await start({ folder, overlay: shared, sleep, lease });
+    child.on('message', (message: { begins?: number }) => {
+      if (message.begins !== undefined) report.searches++;
+    });
+    return child;
+  };
+  const children = await Promise.all(Array.from({ length: processes }, open));
+  const turns = Array.from({ length: kills + stops }, (_, i) => i < kills);
+  while (turns.length > 0) {
+    const [isKill] = turns.splice(random.below(turns.length), 1);
+    const place = random.below(processes);
+    const child = children[place]!;
+    // In the middle of a search, or of what comes before the next one.
+    await Promise.race([searchBegins(child), ended(child)]);
+    await delay(random.next() * 2 * sleep);
+    if (child.exitCode !== null) continue;
+    if (isKill) {
+      report.kills++;
+      child.kill('SIGKILL');
+      await ended(child);
+      children[place] = await open();
+    } else {
+      report.stops++;
+      child.kill('SIGSTOP');
+      void delay(2000 * lease).then(() => child.kill('SIGCONT'));
+    }
+  }
+  for (const child of children) await ended(child);
+  const last = await open();
+  const code = await ended(last);
+  if (code !== 0) problems.push(`the last process ended with ${code}`);
+  problems.push(...(await differencesOf(whole, shared)));
+  return { ...report, problems, runs: names.length, seconds: (performance.now() - started) / 1000 };
+}
+
+/** Seconds from the first search that begins to the last result of processes that share a project. */
+export async function scaling({
+  folder,
+  runs,
+  processes,
+  sleep,
+}: Pick<ClaimKillOptions, 'folder' | 'runs' | 'processes' | 'sleep'>): Promise<number> {
+  await writeRuns(folder, runs, { broken: false });
+  const times: number[] = [];
+  const children = await Promise.all(
+    Array.from({ length: processes }, () => start({ folder, overlay: join(folder, 'overlay'), sleep, lease: 300 })),
+  );
+  for (const child of children) {
+    child.on('message', ({ begins, ends }: { begins?: number; ends?: number }) => {
+      times.push(begins ?? ends ?? Date.now());
+    });
+  }
+  for (const child of children) await ended(child);
+  return (Math.max(...times) - Math.min(...times)) / 1000;
+}
+
+/** Milliseconds that a claim takes, the search for the next free run included, while a process goes through all runs. */
+export async function claimCost({ folder, runs }: Pick<ClaimKillOptions, 'folder' | 'runs'>): Promise<number> {
+  const names = Array.from({ length: runs }, (_, i) => `TS_${String(i).padStart(4, '0')}`);
+  const overlay = directoryStore(join(folder, 'overlay'), { durable: false });
+  const project = projectFromStores({ config: parseConfig(configText, { source: 'copick.json' }), overlay });
+  const claims = overlayClaims(project);
+  const open = new Set(names);
+  // As detectProject asks: has it failed, is it done?
+  const isOpen = async (name: string) => {
+    await overlay.get(`/.cryoet-picks/failures/me_1/${name}.json`);
+    await overlay.list(`/ExperimentRuns/${name}/Picks`);
+    return true;
+  };
+  let spent = 0;
+  for (;;) {
+    const started = performance.now();
+    const claim = await claims.next([...open], { group: 'me_1', isOpen });
+    if (claim === undefined) return spent / runs;
+    open.delete(claim.name);
+    await claim.release();
+    spent += performance.now() - started;
+  }
+}
+
+async function start(options: WorkerOptions): Promise<ChildProcess> {
+  return startScript(worker, [JSON.stringify(options)]);
+}
+
+/** Resolves when a process begins its next search. */
+async function searchBegins(child: ChildProcess): Promise<void> {
+  for (;;) {
+    const [message] = (await once(child, 'message')) as [{ begins?: number }];
+    if (message.begins !== undefined) return;
+  }
+}
+
+/** The exit code, or the signal that ended it. */
+async function ended(child: ChildProcess): Promise<number | string> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return child.exitCode ?? child.signalCode!;
+}
+
+/** Files that only one folder has, or that differ. */
+async function differencesOf(a: string, b: string): Promise<string[]> {
+  const [inA, inB] = [new Set(await filesBelow(a)), new Set(await filesBelow(b))];
+  const problems: string[] = [];
+  for (const path of new Set([...inA, ...inB])) {
+    if (!inA.has(path)) problems.push(`${path} is left over`);
+    else if (!inB.has(path)) problems.push(`${path} is missing`);
+    else if (!(await readFile(join(a, path))).equals(await readFile(join(b, path)))) problems.push(`${path} differs`);
+  }
+  return problems;
+}
