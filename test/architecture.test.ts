@@ -298,6 +298,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'detect-file',
     'simulate',
     'demo',
+    'progress',
     'info',
     'detect-command',
     'gather',

@@ -12,6 +12,7 @@ import { withoutSecrets } from '../storage/address.ts';
 import { chosenRuns } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { openCopick } from './files.ts';
+import { progressOf } from './progress.ts';
 import {
   type Bar,
   type BarProgress,
@@ -20,6 +21,7 @@ import {
   describeProblem,
   formatTable,
   type Terminal,
+  UsageError,
 } from './terminal.ts';
 
 /** The arguments of `info`. */
@@ -29,6 +31,12 @@ export interface InfoInput extends CommonFlags {
   readonly all?: true | undefined;
   /** Print the names of the runs, and nothing else. */
   readonly names?: true | undefined;
+  /** Print how far a detection is. */
+  readonly progress?: true | undefined;
+  /** This option and the next two are for `progress`: whose picks, and in which folder. */
+  readonly userId?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly overlay?: string | undefined;
 }
 
 /** Up to so many runs are opened unasked. */
@@ -37,10 +45,20 @@ const MAX_OPENED = 200;
 /** Lists the contents and problems of a project. */
 export async function info(
   terminal: Terminal,
-  { config, run: names, all, names: asNames }: InfoInput,
+  { config, run: names, all, names: asNames, progress, userId, sessionId, overlay }: InfoInput,
 ): Promise<Outcome> {
   const { signal } = terminal;
-  const project = await openCopick(terminal, config);
+  const misplaced = Object.entries({ userId, sessionId, overlay }).find(
+    ([, value]) => value !== undefined && !progress,
+  );
+  if (misplaced !== undefined) {
+    throw new UsageError(`--${misplaced[0].replace('Id', '-id')} is for --progress; info lists the picks of all users`);
+  }
+  const project = await openCopick(terminal, config, { overlay });
+  if (progress) {
+    const runs = await chosenRuns(project, { names, namesOnly: true, signal });
+    return progressOf(terminal, project, { userId, sessionId, runs });
+  }
   if (asNames) {
     const listed = (await chosenRuns(project, { names, namesOnly: true, signal })).map(({ name }) => name);
     terminal.print(...listed);

@@ -237,6 +237,15 @@ function defineInfo(program: Command, run: RunCommand): void {
       new Option('--all', 'open the tomograms and picks of all runs, even of more than 200').conflicts(['names']),
     )
     .option('--names', 'print the names of the runs, one per line, and nothing else')
+    .addOption(
+      new Option(
+        '--progress',
+        'print how far a detection is: runs that are done, claimed by processes, failed and missing',
+      ).conflicts(['names', 'all']),
+    )
+    .option('--user-id <name>', 'user of the detection, with --progress (default: cryoet-picks)', parseName)
+    .option('--session-id <name>', 'session of the detection, with --progress (default: 0)', parseName)
+    .option('--overlay <folder>', 'overlay of the detection, with --progress, in place of that of the project')
     .action((config: string, options: Omit<InfoInput, 'config'>) =>
       run(async () => (await import('./info.ts')).info, { config, ...options }),
     );
