@@ -23,6 +23,12 @@ const opening =
     open: async (name, signal) => open(await real.open(name, signal), name),
   });
 
+/** A collection whose objects have radii, so that nothing is told when it opens. */
+const withRadii = (real: Collection): Collection => ({
+  ...real,
+  objects: real.objects.map((object) => ({ ...object, radius: 80 })),
+});
+
 it('what was found in one run is neither shown nor saved in another, and is there when one comes back', async () => {
   const given = await detected();
   const { page, workspace, save } = await openPage(given);
@@ -48,8 +54,7 @@ it('what was found in one run is neither shown nor saved in another, and is ther
 });
 
 it('another project stops the work of the one before', async () => {
-  const given = await detected();
-  const { workspace, page } = await openPage(given);
+  const { workspace, page } = await openPage({ ...(await detected()), wrap: withRadii });
   let signal: AbortSignal | undefined;
   const working = page.desk.work('Detecting', (work) => {
     signal = work.signal;
