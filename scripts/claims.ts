@@ -29,7 +29,8 @@ try {
     processes: 3,
     kills: Number(values.kills),
     stops: Number(values.stops),
-    sleep: 100,
+    // Long enough for all kills.
+    sleep: 10 * Number(values.kills),
     seed: Number(values.seed),
   });
   console.log(
@@ -48,6 +49,7 @@ try {
     console.log(`a claim among ${among} runs: ${cost.toFixed(2)} ms`);
     if (cost > 5) problems.push('a claim takes more than 5 ms');
   }
+  if (kills < Number(values.kills)) problems.push(`only ${kills} kills: all was done before`);
   for (const problem of problems) console.log(`FAILED: ${problem}`);
   console.log(problems.length === 0 ? 'no failures' : `${problems.length} failures`);
   process.exitCode = problems.length === 0 ? 0 : 1;

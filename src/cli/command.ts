@@ -198,6 +198,8 @@ export type CommandBody<Input> = (terminal: Terminal, input: Input) => Promise<O
 export interface CommonFlags {
   readonly json?: true | undefined;
   readonly verbose?: true | undefined;
+  /** A line of JSON for each event in place of text; of `detect`. */
+  readonly events?: true | undefined;
 }
 
 /** Loads a command and runs it, so that the program starts and prints its help without loading any. */

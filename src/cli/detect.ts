@@ -290,6 +290,7 @@ export async function detectRuns(
     settings: { resampled: resample === true, inverted: invert === true },
     signal: terminal.signal,
     onProgress: bar.update,
+    onStart: ({ run, runsDone, runsTotal }) => terminal.event({ event: 'started', run, runsDone, runsTotal }),
     // `afterwards` counts missing chunks, of resampled tomograms too, and files that were passed over are problems.
     onWarning: (warning) => {
       if (ofSearch.has(warning.code)) warn(warning);
@@ -363,6 +364,7 @@ async function collectRuns(
       const summary = summarize(result, (performance.now() - started) / 1000);
       started = performance.now();
       summaries.push(summary);
+      terminal.event(eventOf(summary, result));
       if (result.status !== 'failed') found.push({ run: result.run, picks: result.picks });
       if (summary.error === undefined) terminal.print(runLine(summary));
       else terminal.warn(failedRun(summary.run, summary.error.message));
@@ -372,6 +374,13 @@ async function collectRuns(
     bar.stop();
   }
   return { summaries, found, problems };
+}
+
+/** The event of a run that is finished. */
+function eventOf({ run, status, picks, error, seconds, attempt }: RunSummary, result: RunResult) {
+  if (error === undefined) return { event: 'done', run, status, picks, seconds };
+  const path = result.status === 'failed' && isCryoetPicksError(result.error) ? result.error.path : undefined;
+  return { event: 'failed', run, ...error, path, attempt, seconds };
 }
 
 function summarize(result: RunResult, seconds: number): RunSummary {

@@ -118,10 +118,13 @@ async function execute<Input extends CommonFlags>(
   try {
     signal.throwIfAborted();
     const json = input.json === true;
+    const events = input.events === true;
     const filesToStdout = Object.entries(input).some(([name, value]) => value === '-' && outputs.includes(name));
     if (json && filesToStdout)
       throw new UsageError('--json and a file "-" both go to standard output; give one a name');
-    const outcome = await body(openTerminal({ ...options, json, filesToStdout }), input);
+    if (events && filesToStdout)
+      throw new UsageError('--events and a file "-" both go to standard output; give the file a name');
+    const outcome = await body(openTerminal({ ...options, json, events, filesToStdout }), input);
     if (json && outcome.json !== undefined) stdout.write(`${visibleJson(outcome.json)}\n`);
     return outcome.failed ? exitCodes.failed : exitCodes.done;
   } catch (error) {
@@ -320,6 +323,12 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--candidates <number>', 'keep only so many candidates of an object, the best ones', wholeNumber(1))
     .option('--no-candidates', 'keep no candidates beside the picks')
     .option('--from-candidates', 'pick from the candidates of an earlier detection, without the network')
+    .addOption(
+      new Option(
+        '--events',
+        'print one line of JSON per event, started, done or failed, instead of text and progress bars',
+      ).conflicts(['json']),
+    )
     .option('--retries <number>', 'search a run that fails again, so many times (default: 0)', wholeNumber(0))
     .addOption(new Option('--fail-fast', 'stop after the first run that fails').conflicts(['keepGoing']))
     .option('--keep-going', 'search the other runs, too, when one has failed (default)')

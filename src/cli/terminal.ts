@@ -15,13 +15,15 @@ export interface TextStream extends NodeJS.WritableStream {
 export interface Terminal {
   /** Aborts on Ctrl-C and other signals that end the program. */
   readonly signal: AbortSignal;
-  /** Writes lines for people to stdout, or to stderr where stdout takes a file; nothing with `--json`. */
+  /** Writes lines for people to stdout, or to stderr where stdout takes a file; nothing with `--json` or `--events`. */
   print(...lines: readonly string[]): void;
   /** Writes a file to stdout as it is. @throws {@link CryoetPicksError} `write-failed`. */
   write(data: Uint8Array | string): Promise<void>;
   /** Writes a line to stderr, also with `--json`; options of the library are named as on the command line. */
   warn(line: string): void;
-  /** Starts a progress bar on stderr; it is drawn only on a terminal, and never with `--json`. */
+  /** With `--events`, writes a line of JSON to stdout, with the time. */
+  event(fields: Readonly<Record<string, unknown>>): void;
+  /** Starts a progress bar on stderr; it is drawn only on a terminal, and never with `--json` or `--events`. */
   startBar(label: string): Bar;
 }
 
@@ -48,18 +50,21 @@ export interface TerminalOptions {
   readonly stdout: TextStream;
   readonly stderr: TextStream;
   readonly json: boolean;
+  /** @defaultValue false */
+  readonly events?: boolean | undefined;
   /** True if stdout takes a file, so that nothing else may go there. @defaultValue false */
   readonly filesToStdout?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
 /** A terminal over two streams. Characters of names that could hide or change what is shown are escaped. */
-export function openTerminal({ stdout, stderr, json, filesToStdout = false, signal }: TerminalOptions): Terminal {
+export function openTerminal(options: TerminalOptions): Terminal {
+  const { stdout, stderr, json, events = false, filesToStdout = false, signal } = options;
   return {
     signal,
     print(...lines) {
       const stream = filesToStdout ? stderr : stdout;
-      if (!json) stream.write(lines.map((line) => `${visible(line)}\n`).join(''));
+      if (!json && !events) stream.write(lines.map((line) => `${visible(line)}\n`).join(''));
     },
     write(data) {
       return new Promise((resolve, reject) => {
@@ -70,11 +75,14 @@ export function openTerminal({ stdout, stderr, json, filesToStdout = false, sign
         });
       });
     },
+    event(fields) {
+      if (events) stdout.write(`${visible(JSON.stringify({ time: new Date().toISOString(), ...fields }))}\n`);
+    },
     warn(line) {
       stderr.write(`${visible(inFlags(line))}\n`);
     },
     startBar(label) {
-      return stderr.isTTY === true && !json ? drawnBar(stderr, visible(label)) : { update() {}, stop() {} };
+      return stderr.isTTY === true && !json && !events ? drawnBar(stderr, visible(label)) : { update() {}, stop() {} };
     },
   };
 }
@@ -144,6 +152,15 @@ export interface RunProgress extends BarProgress {
 /** A progress bar that restarts for each run. */
 export function runBar(terminal: Terminal): { update(progress: RunProgress): void; stop(): void } {
   let current: { run: string; bar: Bar } | undefined;
+  let first: { readonly runsDone: number; readonly started: number } | undefined;
+  /** What all runs will take, once one of them is finished. */
+  const timeLeft = ({ runsDone, runsTotal }: Pick<RunProgress, 'runsDone' | 'runsTotal'>): string => {
+    first ??= { runsDone, started: performance.now() };
+    const finished = runsDone - first.runsDone;
+    if (finished <= 0) return '';
+    const seconds = ((performance.now() - first.started) / 1000 / finished) * (runsTotal - runsDone);
+    return `, ${describeSeconds(seconds)} left in all`;
+  };
   const stop = () => {
     current?.bar.stop();
     current = undefined;
@@ -153,12 +170,20 @@ export function runBar(terminal: Terminal): { update(progress: RunProgress): voi
       const { run, runsDone, runsTotal } = progress;
       if (current?.run !== run) {
         stop();
-        current = { run, bar: terminal.startBar(`${run} (${runsDone + 1} of ${runsTotal})`) };
+        const left = timeLeft({ runsDone, runsTotal });
+        current = { run, bar: terminal.startBar(`${run} (${runsDone + 1} of ${runsTotal}${left})`) };
       }
       current.bar.update(progress);
     },
     stop,
   };
+}
+
+/** A time in the largest unit that fits, and the next one: `2 h 10 min`. */
+export function describeSeconds(seconds: number): string {
+  if (seconds < 60) return `${Math.ceil(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** Options of {@link formatTable}. */

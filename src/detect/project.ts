@@ -1,6 +1,7 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import {
+  callback,
   count,
   optional,
   project as projectRule,
@@ -36,13 +37,16 @@ import {
 import { type Attempt, searchClaimed, searchInTurn } from './run-turns.ts';
 import { requireShard } from './shards.ts';
 
-/** How far a project is: the progress of one run, and which of how many it is. */
-export interface ProjectProgress extends Progress {
+/** A run that is taken up, and which of how many it is. */
+export interface RunStart {
   readonly run: string;
-  /** Runs finished before this one. */
+  /** Runs finished before this one, those of other processes too. */
   readonly runsDone: number;
   readonly runsTotal: number;
 }
+
+/** How far a project is: the progress of one run, and which of how many it is. */
+export interface ProjectProgress extends Progress, RunStart {}
 
 /** Options of {@link detectProject}; those of {@link detectRun} apply to every run. */
 export interface DetectProjectOptions
@@ -56,6 +60,8 @@ export interface DetectProjectOptions
    */
   readonly claim?: Claims | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
+  /** Called when a run is taken up, each time that it is; a run that is skipped by `resume` is taken up, too. */
+  readonly onStart?: ((start: RunStart) => void) | undefined;
 }
 
 const projectRules: RulesFor<DetectProjectOptions> = {
@@ -63,6 +69,7 @@ const projectRules: RulesFor<DetectProjectOptions> = {
   ...runsRules,
   retries: /* @__PURE__ */ optional(count),
   claim: /* @__PURE__ */ optional(claimsRule),
+  onStart: /* @__PURE__ */ optional(callback),
 };
 
 /**
@@ -101,6 +108,7 @@ export async function* detectProject(
     onWarning,
     retries = 0,
     claim,
+    onStart,
     signal,
     ...each
   } = requireOptions('detectProject', options, projectRules);
@@ -118,6 +126,7 @@ export async function* detectProject(
   const left = runs.filter(({ name }) => !refused.has(name) && !done.has(name));
   const attempt: Attempt = (run, { runsLeft, triesLeft, ...held }) => {
     const progress = { run: run.name, runsDone: runs.length - runsLeft, runsTotal: runs.length };
+    onStart?.(progress);
     return workOn(project, run, { reported, onWarning }, async (warn) => {
       const outcome = await attemptRun(project, run, {
         ...{ ...whole, ...held },

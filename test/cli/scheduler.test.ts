@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { chosenShard, cpusOfScheduler, unusedArrayLine } from '../../src/cli/scheduler.ts';
 import { captureCli } from '../support/capture-cli.ts';
@@ -136,6 +137,29 @@ describe('the command line', () => {
     expect(runs.sort()).toEqual((await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1));
     const later = await captureCli(['detect', config, ...flags]);
     expect(later.stdout).toBe('\n3 runs done before, or by other processes\n');
+  }, 60_000);
+
+  it('detect --events prints a line of JSON for each run that is started, done and failed, and nothing else', async () => {
+    const flags = ['--no-candidates', '--threads', '1', '--session-id', '8'];
+    const runs = (await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1);
+    const image = join(dirname(config), 'static', 'ExperimentRuns', runs[1]!, 'VoxelSpacing10.000', 'denoised.zarr');
+    await rename(image, `${image}.away`);
+    const { exitCode, stdout } = await captureCli(['detect', config, ...flags, '--events']);
+    await rename(`${image}.away`, image);
+    expect(exitCode).toBe(1);
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ event, run }) => `${run} ${event}`)).toEqual(
+      runs.flatMap((run, i) => [`${run} started`, `${run} ${i === 1 ? 'failed' : 'done'}`]),
+    );
+    expect(events[0]).toEqual({ event: 'started', run: runs[0], runsDone: 0, runsTotal: 3, time: expect.any(String) });
+    expect(events[1]).toMatchObject({ status: 'detected', picks: { ribosome: expect.any(Number) } });
+    expect(events[3]).toMatchObject({ code: 'not-found', attempt: 1, message: expect.any(String) });
+    for (const { time } of events) expect(new Date(time).toISOString()).toBe(time);
+    const both = await captureCli(['detect', config, ...flags, '--events', '--json']);
+    expect(both.exitCode).toBe(2);
   }, 60_000);
 });
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { inFlags, openTerminal, runBar, visibleJson } from '../../src/cli/terminal.ts';
 import { TextSink } from '../support/capture-cli.ts';
 
@@ -38,9 +38,21 @@ describe('openTerminal', () => {
     bar.update({ ...progress, run: 'TS_6_4', runsDone: 1 });
     bar.stop();
     expect(stderr.text).toContain('TS_5_4 (1 of 7)  tiles');
-    expect(stderr.text).toContain('TS_6_4 (2 of 7)  tiles');
+    expect(stderr.text).toMatch(/TS_6_4 \(2 of 7, \d+ s left in all\) {2}tiles/);
     expect(stderr.text).toContain('3/12');
     expect(stdout.text).toBe('');
+  });
+
+  it('openTerminal draws the time left for all runs, once one is finished', () => {
+    const { stderr, terminal } = open({ tty: true, json: false });
+    const now = vi.spyOn(performance, 'now').mockReturnValue(0);
+    const bar = runBar(terminal);
+    bar.update(progress);
+    now.mockReturnValue(600_000);
+    bar.update({ ...progress, run: 'TS_6_4', runsDone: 1, runsTotal: 500 });
+    bar.stop();
+    now.mockRestore();
+    expect(stderr.text).toContain('TS_6_4 (2 of 500, 83 h 10 min left in all)');
   });
 
   it.each([

@@ -66,7 +66,7 @@ export async function killClaimers(options: ClaimKillOptions): Promise<ClaimKill
     const place = random.below(processes);
     const child = children[place]!;
     // In the middle of a search, or of what comes before the next one.
-    await Promise.race([searchBegins(child), ended(child)]);
+    if (!(await searchBegins(child))) continue;
     await delay(random.next() * 2 * sleep);
     if (child.exitCode !== null) continue;
     if (isKill) {
@@ -137,11 +137,22 @@ async function start(options: WorkerOptions): Promise<ChildProcess> {
   return startScript(worker, [JSON.stringify(options)]);
 }
 
-/** Resolves when a process begins its next search. */
-async function searchBegins(child: ChildProcess): Promise<void> {
-  for (;;) {
-    const [message] = (await once(child, 'message')) as [{ begins?: number }];
-    if (message.begins !== undefined) return;
+/** Resolves when a process begins its next search; false if it ends before. */
+async function searchBegins(child: ChildProcess): Promise<boolean> {
+  if (child.exitCode !== null) return false;
+  const exit = new AbortController();
+  const onExit = () => exit.abort();
+  child.once('exit', onExit);
+  try {
+    for (;;) {
+      const [message] = (await once(child, 'message', { signal: exit.signal })) as [{ begins?: number }];
+      if (message.begins !== undefined) return true;
+    }
+  } catch (error) {
+    if (!exit.signal.aborted) throw error;
+    return false;
+  } finally {
+    child.off('exit', onExit);
   }
 }
 

@@ -1248,6 +1248,7 @@ export const returns: readonly RightReturns[] = [
       'overlayClaims: options.lease': 'undefined',
       'overlayClaims().next: options.signal': 'undefined',
       'detectProject: options.claim': 'undefined',
+      'detectProject: options.onStart': 'undefined',
     },
   },
   {

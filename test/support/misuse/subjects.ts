@@ -1001,6 +1001,7 @@ const functions: readonly Subject[] = [
       runs: ['TS_1'],
       retries: 1,
       claim: { next: async () => undefined },
+      onStart: nothing,
       userId: 'me',
       sessionId: '7',
       resume: true,
