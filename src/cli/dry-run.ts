@@ -1,10 +1,13 @@
 import type { Project } from '../copick/project.ts';
+import { isCryoetPicksError } from '../core/errors.ts';
+import { detectCandidates } from '../detect/candidates.ts';
 import { inShard, type RunMask, tomogramTypeOf } from '../detect/project-runs.ts';
 import type { Shard } from '../detect/shards.ts';
 import type { Model } from '../inference/model.ts';
 import { defaultDecodeThreads } from '../node/decode-pool.ts';
 import { readingBytes } from '../ome-zarr/chunk-cache.ts';
-import { formatZyx, voxelCount, type Zyx } from '../space/grid.ts';
+import { picksFromCandidates } from '../picks/candidates.ts';
+import { type Box, boxShape, formatZyx, voxelCount, type Zyx } from '../space/grid.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';
 import { readPaddedInto, type VolumeSource } from '../volume/volume.ts';
 import { chosenRuns } from './choose.ts';
@@ -25,6 +28,8 @@ interface RunForecast {
   /** Peak memory of the process in bytes: after the network has run once, plus the plan's memory, plus that of reading. */
   readonly memory: number;
   readonly seconds: number;
+  /** Bytes of picks, records and candidates; absent if that cannot be told. */
+  readonly disk?: number | undefined;
 }
 
 /** What `detect --dry-run --json` prints. */
@@ -34,6 +39,8 @@ interface DryRunDocument {
   /** Seconds of each tile that was timed, reading and scoring. */
   readonly timed: readonly number[];
   readonly runs: readonly (RunForecast | { readonly run: string; readonly error: Failure })[];
+  /** Sums over the runs that would not fail. */
+  readonly total: { readonly seconds: number; readonly disk?: number | undefined };
 }
 
 /** Estimates run time and memory of a detection; writes nothing. */
@@ -48,7 +55,7 @@ export async function dryRun(
 
 /** Options of {@link forecastRuns}. */
 export interface ForecastOptions
-  extends Pick<DetectInput, 'run' | 'tomogram' | 'resample' | 'invert' | 'max' | 'memory'> {
+  extends Pick<DetectInput, 'run' | 'tomogram' | 'resample' | 'invert' | 'max' | 'memory' | 'candidates'> {
   readonly project: Project;
   readonly model: Model;
   /** Forecasts one share of the runs. */
@@ -63,7 +70,8 @@ const TIMED_TILES = 3;
  * Estimates the cost of a detection: plans every run, and times three tiles in the middle of the first run, after a tile of zeros
  * as large as the largest of all runs.
  *
- * The time includes reading each volume once more, for its intensity, as fast as the timed tiles were read.
+ * The time includes reading each volume once more, for its intensity, as fast as the timed tiles were read. The disk that results take
+ * follows from what one tile in the middle of the first run gives.
  */
 export async function forecastRuns(terminal: Terminal, options: ForecastOptions): Promise<DryRunDocument> {
   const { project, model, run: names, shard, tomogram, resample, invert, mask, memory } = options;
@@ -86,9 +94,10 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
       planned.push({ run: run.name, error: describeFailure(error) });
     }
   }
-  const { timing, runs: forecasts } = await forecastPlanned(planned, { model, signal });
+  const keepsCandidates = options.candidates !== false;
+  const { timing, runs: forecasts } = await forecastPlanned(planned, { model, keepsCandidates, signal });
   terminal.print(...keptLines(options), ...forecastLines(timing, forecasts));
-  return { tile: model.spec.tile, timed: timing?.seconds ?? [], runs: forecasts };
+  return { tile: model.spec.tile, timed: timing?.seconds ?? [], runs: forecasts, total: totalOf(forecasts) };
 }
 
 interface PlannedRun {
@@ -102,11 +111,12 @@ interface PlannedRun {
 /** Times tiles of the first run that can be read, once the network has scored the largest tile of all. */
 async function forecastPlanned(
   planned: readonly (PlannedRun | { readonly run: string; readonly error: Failure })[],
-  options: { readonly model: Model; readonly signal: AbortSignal },
+  options: DiskOptions,
 ): Promise<{ timing: Timing | undefined; runs: DryRunDocument['runs'] }> {
   const largest = largestTile(planned.flatMap((one) => ('plan' in one ? [one.plan.tile] : [])));
   const runs: (RunForecast | { run: string; error: Failure })[] = [];
   let timing: Timing | undefined;
+  let disk: Disk | undefined;
   for (const one of planned) {
     if ('error' in one) {
       runs.push(one);
@@ -114,13 +124,18 @@ async function forecastPlanned(
     }
     try {
       timing ??= await timeTiles(one.source, one.plan, { ...options, largest });
+      disk ??= await diskOf(one.source, one.plan, options);
       runs.push(forecast(one.run, one.plan, { timing, reading: one.reading }));
     } catch (error) {
       options.signal.throwIfAborted();
       runs.push({ run: one.run, error: describeFailure(error) });
     }
   }
-  return { timing, runs };
+  return { timing, runs: runs.map((one) => ('error' in one ? one : { ...one, ...diskOfRun(one, disk) })) };
+}
+
+function diskOfRun({ shape }: RunForecast, disk: Disk | undefined): Pick<RunForecast, 'disk'> {
+  return disk === undefined ? {} : { disk: Math.round(disk.fixed + voxelCount(shape) * disk.perVoxel) };
 }
 
 function largestTile(tiles: readonly Zyx[]): Zyx {
@@ -196,10 +211,67 @@ function forecast(
   };
 }
 
+interface DiskOptions {
+  readonly model: Model;
+  readonly keepsCandidates: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Bytes of results: of a run, and of each of its voxels. */
+interface Disk {
+  readonly fixed: number;
+  readonly perVoxel: number;
+}
+
+/** Bytes of a pick in its file, of a candidate, compressed, and of the record and the rest of the file of an object. */
+const diskBytes = { pick: 768, candidate: 15, object: 1600 } as const;
+
+/** Searches the tile in the middle of a plan, for its picks and candidates; undefined if it cannot be searched by itself. */
+async function diskOf(
+  source: VolumeSource,
+  { tiles, tile, shape }: TilePlan,
+  { model, keepsCandidates, signal }: DiskOptions,
+): Promise<Disk | undefined> {
+  const { start } = tiles[Math.floor(tiles.length / 2)]!;
+  const box: Box = {
+    start: start.map((from) => Math.max(0, from)) as unknown as Zyx,
+    end: start.map((from, axis) => Math.min(shape[axis]!, from + tile[axis]!)) as unknown as Zyx,
+  };
+  try {
+    const candidates = await detectCandidates(partOf(source, box), { model, allowMissingChunks: true, signal });
+    const { scores, objects } = candidates;
+    const bytes = picksFromCandidates(candidates).length * diskBytes.pick;
+    const kept = keepsCandidates ? scores.length * diskBytes.candidate : 0;
+    return { fixed: objects.length * diskBytes.object, perVoxel: (bytes + kept) / voxelCount(boxShape(box)) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isCryoetPicksError(error)) throw error;
+    return undefined;
+  }
+}
+
+/** A box of a volume as a volume of its own. */
+function partOf({ grid, read }: VolumeSource, { start, end }: Box): VolumeSource {
+  const moved = (place: Zyx): Zyx => [place[0] + start[0], place[1] + start[1], place[2] + start[2]];
+  return {
+    grid: { ...grid, shape: boxShape({ start, end }) },
+    read: (box, { signal } = {}) => read({ start: moved(box.start), end: moved(box.end) }, { signal }),
+  };
+}
+
+function totalOf(runs: DryRunDocument['runs']): DryRunDocument['total'] {
+  const planned = runs.filter((run): run is RunForecast => !('error' in run));
+  const disk = planned.flatMap((run) => run.disk ?? []);
+  return {
+    seconds: planned.reduce((sum, { seconds }) => sum + seconds, 0),
+    ...(disk.length > 0 && { disk: disk.reduce((sum, bytes) => sum + bytes, 0) }),
+  };
+}
+
 /** A forecast as lines: a table of runs, the total time, and the runs that would fail. */
 function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs']): string[] {
   const planned = runs.filter((run): run is RunForecast => !('error' in run));
-  const total = planned.reduce((sum, { seconds }) => sum + seconds, 0);
+  const { seconds: total, disk } = totalOf(runs);
   const lines = formatTable({
     header: ['run', 'voxels z×y×x', 'tiles', 'tile z×y×x', 'Mvoxels scored', 'memory MB', 'seconds'],
     rows: planned.map(({ run, shape, tiles, tile, voxels, memory, seconds }) => [
@@ -217,6 +289,7 @@ function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs'])
     ...lines,
     '',
     ...(timing ? [`${timedLine(timing)}; about ${duration(total)} in all`] : []),
+    ...(disk === undefined ? [] : [`results will take about ${size(disk)} of disk, as far as one tile tells`]),
     ...failures,
     'nothing was written',
   ];
@@ -233,6 +306,10 @@ function keptLines({ mask, max }: Pick<ForecastOptions, 'mask' | 'max'>): string
 
 function timedLine({ tile, seconds }: Timing): string {
   return `tiles of ${formatZyx(tile)} took ${seconds.map((one) => one.toFixed(2)).join(', ')} s`;
+}
+
+function size(bytes: number): string {
+  return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
 function duration(seconds: number): string {

@@ -1,8 +1,7 @@
-import { sanitizeName } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { mapOrdered } from '../core/concurrency.ts';
-import { type RunFailure, readFailures } from '../detect/failures.ts';
+import { groupOf, type RunFailure, readFailures } from '../detect/failures.ts';
 import type { Outcome } from './command.ts';
 import { counted, type Terminal } from './terminal.ts';
 
@@ -74,8 +73,8 @@ async function claimedRuns(
   { overlayStore }: Project,
   { userId, sessionId, signal }: { readonly userId: string; readonly sessionId: string; readonly signal: AbortSignal },
 ): Promise<ReadonlySet<string>> {
-  const group = `${sanitizeName(userId)}_${sanitizeName(sessionId)}`;
-  const entries = (await overlayStore?.list(`/.cryoet-picks/claims/${group}`, { signal })) ?? [];
+  const folder = `/.cryoet-picks/claims/${groupOf({ userId, sessionId })}` as const;
+  const entries = (await overlayStore?.list(folder, { signal })) ?? [];
   return new Set(entries.map(({ name }) => name));
 }
 

@@ -1,4 +1,4 @@
-import { cp, rm } from 'node:fs/promises';
+import { cp, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { forecastRuns } from '../../src/cli/dry-run.ts';
@@ -49,8 +49,30 @@ describe('detect --dry-run', () => {
     ]);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toMatch(/TS_1_3 +\d+×\d+×\d+ +\d+ +\d+×\d+×\d+ +\d+\.\d +\d+ +\d+\n/);
-    expect(stdout).toMatch(/tiles of \d+×\d+×\d+ took [\d., ]+ s; about \d+ s in all\nnothing was written\n$/);
+    expect(stdout).toMatch(
+      /tiles of \d+×\d+×\d+ took [\d., ]+ s; about \d+ s in all\nresults will take about \d+ MB of disk, as far as one tile tells\nnothing was written\n$/,
+    );
     expect(await filesBelow(folder)).toEqual(before);
+  });
+
+  it('detect --dry-run tells the sums of time and of disk, which is within a factor of three of what a detection then takes', async () => {
+    const { stdout } = await captureCli(['detect', config, '--dry-run', '--json']);
+    const { runs, total } = JSON.parse(stdout) as {
+      runs: { seconds: number; disk: number }[];
+      total: { seconds: number; disk: number };
+    };
+    expect(total.seconds).toBeCloseTo(
+      runs.reduce((sum, { seconds }) => sum + seconds, 0),
+      9,
+    );
+    expect(total.disk).toBe(runs.reduce((sum, { disk }) => sum + disk, 0));
+    const before = await filesBelow(folder);
+    await captureCli(['detect', config]);
+    const written = (await filesBelow(folder)).filter((file) => !before.includes(file));
+    const sizes = await Promise.all(written.map(async (file) => (await stat(join(folder, file))).size));
+    const disk = sizes.reduce((sum, size) => sum + size, 0);
+    expect(total.disk / disk).toBeGreaterThan(1 / 3);
+    expect(total.disk / disk).toBeLessThan(3);
   });
 
   it('detect --dry-run says which picks would be kept, and which runs lack the labels of the mask', async () => {
@@ -64,7 +86,7 @@ describe('detect --dry-run', () => {
     expect(stdout).toMatch(/run "TS_1_3" would fail: run "TS_1_3" has no segmentation of the URI "lamella:me\/1"/);
   });
 
-  it('detect --dry-run scores one tile to warm up and three to time, whatever the number of runs', async () => {
+  it('detect --dry-run scores one tile to warm up, three to time and one for the disk, whatever the number of runs', async () => {
     const model = identityModel({ tile: [8, 8, 8], classes: ['ribosome', null], normalization: 'z-score' });
     let scored = 0;
     let read = 0;
@@ -84,7 +106,8 @@ describe('detect --dry-run', () => {
     const document = await forecastRuns(terminal, { project, model: counting, tomogram }).finally(() =>
       rss.mockRestore(),
     );
-    expect([scored, read]).toEqual([4, 3]);
+    // A tile of zeros, three that are timed, and one that is searched.
+    expect([scored, read]).toEqual([5, 4]);
     expect(document.timed).toHaveLength(3);
     expect(document.runs).toHaveLength(2);
     for (const run of document.runs) {
@@ -119,6 +142,8 @@ describe('detect --dry-run', () => {
     expect(runs).toMatchObject([{ tile: [8, 16, 16] }, { tile: [24, 40, 40] }]);
     expect(scored).toEqual([
       [1, 24, 40, 40],
+      [1, 8, 16, 16],
+      // That which is searched for the disk.
       [1, 8, 16, 16],
     ]);
   });
