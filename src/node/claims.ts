@@ -316,8 +316,11 @@ async function isAbandoned(path: string, { seen, timeNow, place }: IsAbandoned):
 /** Now, by the clock of the file system: the time of a file that is just written. */
 async function timeOf({ files, folder }: Place): Promise<number> {
   const probe = temporaryBeside(join(folder, 'now'));
-  await files.create(probe);
   try {
+    // Its name is new: if it is there, a request that was repeated has made it.
+    await files.create(probe).catch((error: unknown) => {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    });
     return await files.modified(probe);
   } finally {
     await files.remove(probe).catch(() => {});

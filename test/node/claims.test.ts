@@ -129,6 +129,29 @@ describe.concurrent('claims by files', () => {
     });
   });
 
+  it.each([
+    ['makeFolder', 'ENOSPC'],
+    ['create', 'ENOSPC'],
+    ['rename', 'EROFS'],
+    ['makeFolder', 'EACCES'],
+  ] as const)(
+    'a claim that cannot be made, because %s fails with %s, is an error with its path, and leaves nothing',
+    async (call, code) => {
+      const folder = await tempDir();
+      const { files } = machine({ random: new Random(1, 'machine') });
+      const failing = async () => {
+        throw Object.assign(new Error(code), { code });
+      };
+      const claims = fileClaims(join(folder, 'root'), { files: { ...files, [call]: failing }, lease });
+      await expect(claims.next(['x'], always)).rejects.toMatchObject({
+        code: 'write-failed',
+        path: join(folder, 'root', group, 'x'),
+        message: expect.stringContaining(code),
+      });
+      expect(await filesBelow(folder)).toEqual([]);
+    },
+  );
+
   // Each call that an owner makes to renew, to ask and to give back is the one at which it is stopped.
   it.each([
     ['renews', 0, (claim: Claim) => claim.isHeld()],
