@@ -234,6 +234,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'work',
     'url',
     'places',
+    'nearby',
     'review',
     'scoring',
     'compare',

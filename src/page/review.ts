@@ -1,4 +1,5 @@
 import { type Candidates, type ParticlePick, picksFromCandidates, suppressNearby } from '../entry/index.ts';
+import { nearbyTest } from './nearby.ts';
 import { type Places, placesOf } from './places.ts';
 import { type Edit, type LoadedPick, named, type State } from './state.ts';
 
@@ -48,22 +49,17 @@ export type ReviewInput = Pick<State, 'loaded' | 'candidates' | 'edits' | 'thres
  * The picks at the present thresholds, with what a person decided.
  *
  * What nobody has decided yet are the picks of the library: those of the candidates, else those of the files that have at least the
- * threshold. What a person
- * accepted, moved or added is kept whatever its score, and suppresses what nobody decided around it. What was rejected is taken out
- * after the suppression, so that no weaker candidate takes its place.
+ * threshold. What a person accepted, moved or added is kept whatever its score and however close to another such pick; what nobody
+ * decided is taken out closer to it than the minimum distance. What was rejected is taken out after the suppression, so that no
+ * weaker candidate takes its place.
  */
 export function reviewOf(input: ReviewInput, fixed: Fixed = fixedOf(input)): Review {
   const { edits } = input;
-  const { decided, minDistance } = fixed;
+  const { decided, own, isNearOwn } = fixed;
   const picks = [...picksOfCandidates(input, fixed), ...picksOfFiles(input, fixed)];
   const undecided = edits.size === 0 ? picks : picks.filter(({ id }) => !edits.has(id));
-  const own = decided.filter(({ decision }) => decision !== 'rejected');
-  const kept =
-    own.length === 0
-      ? undecided
-      : (suppressNearby([...own.map(first), ...undecided], { minDistance }).filter(isUndecided) as ReviewedPick[]);
   return sorted(
-    [...kept, ...own],
+    [...undecided.filter((pick) => !isNearOwn(pick)), ...own],
     decided.filter(({ decision }) => decision === 'rejected'),
   );
 }
@@ -72,6 +68,10 @@ export function reviewOf(input: ReviewInput, fixed: Fixed = fixedOf(input)): Rev
 interface Fixed {
   /** What a person decided about, moved or added. */
   readonly decided: readonly ReviewedPick[];
+  /** Those of them that are not rejected: they are kept. */
+  readonly own: readonly ReviewedPick[];
+  /** Whether a pick is closer to one of these than the minimum distance of its object. */
+  readonly isNearOwn: (pick: ReviewedPick) => boolean;
   /** Of all objects that picks have or get, in Å. */
   readonly minDistance: Readonly<Record<string, number>>;
   /** The picks that were loaded, as if nobody had decided about them. */
@@ -86,7 +86,9 @@ function fixedOf({ loaded, edits, minDistances }: ReviewInput): Fixed {
   for (const { object } of edits.values()) if (object !== undefined) objects.add(object);
   const minDistance = Object.fromEntries([...objects].map((object) => [object, minDistances[object] ?? 0]));
   const found = loaded.map(asFound);
-  return { decided: decidedPicks(loaded, edits), minDistance, found, places: placesOf(found) };
+  const decided = decidedPicks(loaded, edits);
+  const own = decided.filter(({ decision }) => decision !== 'rejected');
+  return { decided, own, isNearOwn: nearbyTest(own, minDistance), minDistance, found, places: placesOf(found) };
 }
 
 function picksOfCandidates({ candidates, picking, thresholds }: ReviewInput, { places }: Fixed): ReviewedPick[] {
@@ -168,15 +170,6 @@ function asFound(pick: LoadedPick): ReviewedPick {
 function sourceOf({ unknown }: Pick<ParticlePick, 'unknown'>): Source {
   const reviewed = unknown?.reviewed;
   return reviewed === 'added' || reviewed === 'edited' ? reviewed : 'found';
-}
-
-/** Above every score, so that nothing suppresses it. */
-function first(pick: ReviewedPick): ReviewedPick {
-  return { ...pick, score: Number.POSITIVE_INFINITY };
-}
-
-function isUndecided(pick: ParticlePick): boolean {
-  return pick.score !== Number.POSITIVE_INFINITY;
 }
 
 function decidedPicks(loaded: State['loaded'], edits: State['edits']): ReviewedPick[] {

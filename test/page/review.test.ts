@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ParticlePick, suppressNearby } from '../../src/entry/index.ts';
+import { type Candidates, type ParticlePick, suppressNearby } from '../../src/entry/index.ts';
 import { formatDraft, parseDraft } from '../../src/page/drafts.ts';
 import { reviewOf, scoreText } from '../../src/page/review.ts';
 import { type Edit, named } from '../../src/page/state.ts';
@@ -73,21 +73,78 @@ describe('reviewOf', () => {
     );
   });
 
-  it('undecided picks are never closer than the minimum distance to a pick of a person of the same object', () => {
-    fc.assert(
-      fc.property(picks, fc.record({ x: coordinate, y: coordinate, z: coordinate }), (given, position) => {
-        const edits = new Map<string, Edit>([
-          ['added 1', { isAdded: true, object: 'ribosome', position, decision: 'accepted' }],
-        ]);
-        const { kept } = reviewOf({ loaded: named(given), edits, thresholds: {}, minDistances });
-        expect(kept.some(({ id, source }) => id === 'added 1' && source === 'added')).toBe(true);
-        for (const one of kept) {
-          if (one.id === 'added 1' || one.object !== 'ribosome') continue;
-          const { x, y, z } = one.position;
-          expect(Math.hypot(x - position.x, y - position.y, z - position.z)).toBeGreaterThanOrEqual(120 - 1e-9);
-        }
-      }),
+  it('of the undecided picks exactly those go that are closer than the minimum distance to a kept pick of a person, of one object', () => {
+    // Crowded, so that picks of a person lie close together too.
+    const near = fc.integer({ min: 0, max: 150 });
+    const point = fc.record({ x: near, y: near, z: near });
+    const edit: fc.Arbitrary<Edit> = fc.oneof(
+      fc.record({ decision: fc.constantFrom('accepted' as const, 'rejected' as const, 'deleted' as const) }),
+      fc.record({ position: point }),
+      fc.record({ object: fc.constantFrom('ribosome', 'virus') }),
     );
+    const added: fc.Arbitrary<Edit> = fc.record({
+      isAdded: fc.constant(true),
+      object: fc.constantFrom('ribosome', 'virus'),
+      position: point,
+      decision: fc.constant('accepted' as const),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(pick, point), { minLength: 1, maxLength: 40 }),
+        fc.array(fc.tuple(fc.nat(), edit), { maxLength: 8 }),
+        fc.array(added, { maxLength: 4 }),
+        (given, changed, more) => {
+          const loaded = named(given.map(([one, position]) => ({ ...one, position })));
+          const edits = new Map<string, Edit>([
+            ...changed.map(([at, one]): [string, Edit] => [loaded[at % loaded.length]!.id, one]),
+            ...more.map((one, i): [string, Edit] => [`added ${i}`, one]),
+          ]);
+          const input = { loaded, thresholds: {}, minDistances };
+          const { kept } = reviewOf({ ...input, edits });
+          const own = kept.filter(({ id }) => edits.has(id));
+          const keepers = [...edits].filter(([, { decision }]) => decision !== 'rejected' && decision !== 'deleted');
+          expect(own.map(({ id }) => id).sort()).toEqual(keepers.map(([id]) => id).sort());
+          const isFar = ({ object, position: a }: ParticlePick) =>
+            own.every(
+              ({ object: other, position: b }) =>
+                other !== object ||
+                Math.hypot(a.x - b.x, a.y - b.y, a.z - b.z) >= minDistances[object as 'virus'] - 1e-9,
+            );
+          const undecided = reviewOf({ ...input, edits: none }).kept.filter(({ id }) => !edits.has(id));
+          expect(kept.filter(({ id }) => !edits.has(id))).toEqual(undecided.filter(isFar));
+        },
+      ),
+    );
+  });
+
+  it('an undecided pick near the weaker of two accepted picks that lie close together is taken out', () => {
+    const loaded = named(
+      [0, 30, 75].map((x, i) => ({ object: 'virus', position: { x, y: 0, z: 0 }, score: 0.9 - i / 10 })),
+    );
+    const edits = new Map<string, Edit>(loaded.slice(0, 2).map(({ id }) => [id, { decision: 'accepted' }]));
+    const { kept } = reviewOf({ loaded, edits, thresholds: {}, minDistances });
+    expect(kept.map(({ position }) => position.x)).toEqual([0, 30]);
+  });
+
+  it('a decision elsewhere takes out neither of two picks of a file that lie closer than their candidates may', () => {
+    const loaded = named(
+      [0, 30, 400].map((x, i) => ({ object: 'virus', position: { x, y: 0, z: 0 }, score: 0.9 - i / 10 })),
+    ).map((one) => ({ ...one, isFixed: true }));
+    const candidates: Candidates = {
+      grid: { shape: [1, 1, 1], voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } },
+      objects: ['virus'],
+      objectIndices: new Uint16Array(),
+      positions: new Float64Array(),
+      scores: new Float32Array(),
+      thresholds: { virus: 0 },
+      minDistances,
+      floors: { virus: 0 },
+      lowestThresholds: { virus: 0 },
+    };
+    const input = { loaded, candidates, thresholds: {}, minDistances };
+    const edits = new Map<string, Edit>([[loaded[2]!.id, { decision: 'accepted' }]]);
+    expect(reviewOf({ ...input, edits: none }).kept).toHaveLength(3);
+    expect(reviewOf({ ...input, edits }).kept).toHaveLength(3);
   });
 
   it('a moved or renamed pick is edited, a deleted one is neither kept nor rejected', () => {
