@@ -1,8 +1,8 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { detectProject } from '../../src/entry/index.ts';
-import { openProject } from '../../src/entry/node.ts';
+import { openProject, overlayClaims } from '../../src/entry/node.ts';
 import { captureCli } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { smallProject } from '../support/simulated-project.ts';
@@ -36,8 +36,8 @@ describe('info --progress', () => {
     await detect(['TS_3_3'], { ...model, score: async () => Promise.reject(new Error('no memory')) });
     // Killed between its two files.
     await rm(join(folder, 'overlay/ExperimentRuns/TS_2_3/Picks/cryoet-picks_0_ribosome.json'));
-    await mkdir(join(folder, 'overlay/.cryoet-picks/claims/cryoet-picks_0/TS_4_3'), { recursive: true });
-    await writeFile(join(folder, 'overlay/.cryoet-picks/claims/cryoet-picks_0/TS_4_3/tag'), '');
+    const options = { group: 'cryoet-picks_0', isOpen: async () => true };
+    const claim = await overlayClaims(await openProject(config)).next(['TS_4_3'], options);
     expect(await progress()).toMatchObject({
       ...{ userId: 'cryoet-picks', sessionId: '0', expected: 5 },
       ...{ done: ['TS_1_3'], claimed: ['TS_4_3'], missing: ['TS_2_3', 'TS_5_3'] },
@@ -47,6 +47,8 @@ describe('info --progress', () => {
     expect(stdout).toContain('5 runs: 1 done, 1 claimed, 1 failed, 2 missing\n');
     expect(stdout).toContain('  claimed  TS_4_3\n');
     expect(stdout).toMatch(/ {2}failed {3}TS_3_3 {2}\S+: .*no memory/);
+    await claim!.release();
+    expect(await progress()).toMatchObject({ claimed: [], missing: ['TS_2_3', 'TS_4_3', 'TS_5_3'] });
   });
 
   it('info --progress is of one user and session, and of the runs that are named', async () => {
