@@ -117,22 +117,52 @@ export function deletePick(page: Page): void {
   editPick(page, pick.id, before?.isAdded ? {} : { ...before, decision: 'deleted' });
 }
 
-/** Adds a pick of the object at hand and selects it. */
-export function addPick(page: Page, position: Point): void {
+/** Options of {@link addPick} and {@link movePick}. */
+export interface PlacingOptions {
+  /** The axis across the slice that a hand is on: this slice stays. Without it, all three slices go to the pick. */
+  readonly across?: Axis | undefined;
+}
+
+/** Adds a pick of the object at hand and selects it; tells if it lies on another. */
+export function addPick(page: Page, position: Point, { across }: PlacingOptions = {}): void {
   const { object, edits, isUnscaled } = page.live.state;
   if (isUnscaled) page.desk.tell(NO_VOXEL_SIZE);
   if (object === undefined || isUnscaled) return;
   let number = edits.size + 1;
   while (edits.has(`added ${number}`)) number++;
   const id = `added ${number}`;
+  const below = pickUnder(page, object, position);
   editPick(page, id, { isAdded: true, object, position, decision: 'accepted' });
-  page.live.change({ selected: id, position });
+  page.live.change({ selected: id, position: shownAt(page, position, across) });
+  if (below === undefined) return;
+  const away = distance(below.position, position).toFixed(0);
+  page.desk.tell(`The new ${object} lies on a pick of ${below.object}, ${away} Å from its middle; Z takes it back.`);
 }
 
-/** Moves a pick. */
-export function movePick(page: Page, id: string, position: Point): void {
+/** Moves a pick and selects it. */
+export function movePick(page: Page, id: string, position: Point, { across }: PlacingOptions = {}): void {
   editPick(page, id, { ...page.live.state.edits.get(id), position });
-  page.live.change({ position });
+  const object = page.review().all.find((pick) => pick.id === id)?.object ?? page.live.state.object;
+  page.live.change({ selected: id, object, position: shownAt(page, position, across) });
+}
+
+/** Where the slices meet to show a pick, one of them where it is. */
+function shownAt({ live }: Page, position: Point, across: Axis | undefined): Point {
+  return across === undefined ? position : withAlong(position, across, along(live.state.position, across));
+}
+
+/** The nearest kept pick such that its sphere, or that of a pick of an object at a place, holds the middle of the other. */
+function pickUnder(page: Page, object: string, position: Point): ReviewedPick | undefined {
+  const own = page.objectNamed(object).radius;
+  const away = (pick: ReviewedPick) => distance(pick.position, position);
+  return page
+    .review()
+    .kept.filter((pick) => away(pick) < Math.max(own, page.objectNamed(pick.object).radius))
+    .sort((a, b) => away(a) - away(b))[0];
+}
+
+function distance(a: Point, b: Point): number {
+  return Math.hypot(a.x - b.x, a.y - b.y, a.z - b.z);
 }
 
 /** Makes the selected pick one of another object, and goes on in the list that it was in: to the next, else to the one before. */

@@ -265,7 +265,8 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
       const { position, id } = held.pick;
       const right = along(position, plane.right) + (spot.left - start.left) / zoom;
       const down = along(position, plane.down) + (spot.top - start.top) / zoom;
-      movePick(page, id, withAlong(withAlong(position, plane.right, right), plane.down, down));
+      const moved = withAlong(withAlong(position, plane.right, right), plane.down, down);
+      movePick(page, id, moved, { across: plane.across });
     } else if (!hasMoved && (held.what === 'move' || (held.what === 'pan' && held.isClick))) click(spot, event.altKey);
   };
   const click = (spot: Spot, isExact: boolean) => {
@@ -275,7 +276,8 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
       live.change({ selected: ring.pick.id, object: ring.pick.object, position: ring.pick.position });
     } else if (mode === 'edit' && object !== undefined) {
       const point = onPlane(pointOf(spot));
-      addPick(page, isExact ? point : darkestNear(page.volume, point, page.objectNamed(object).radius));
+      const wanted = isExact ? point : darkestNear(page.volume, point, page.objectNamed(object).radius);
+      addPick(page, wanted, { across: plane.across });
     } else live.change({ position: pointOf(spot), selected: undefined });
   };
   const onPlane = (point: Point): Point => {

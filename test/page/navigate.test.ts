@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { decide, nextOpen, renamePick, step, stepToOpen } from '../../src/page/navigate.ts';
+import { addPick, decide, movePick, nextOpen, renamePick, step, stepToOpen } from '../../src/page/navigate.ts';
 import { createPage, type Page } from '../../src/page/page.ts';
 import { markOf } from '../../src/page/review.ts';
 import { named } from '../../src/page/state.ts';
@@ -66,4 +66,30 @@ it('a pick that gets another object leaves one in the list that it was in, at th
   expect([at(), page.live.state.object]).toEqual([3, 'ribosome']);
   renamePick(page, 'virus');
   expect([at(), page.live.state.object]).toEqual([undefined, 'ribosome']);
+});
+
+it('the slice that a click adds a pick in stays, though the pick lies off it, and the other slices go to the pick', () => {
+  page.live.change({ position: { x: 0, y: 0, z: 466 } });
+  addPick(page, { x: 2000, y: 500, z: 400 }, { across: 0 });
+  expect(page.live.state.position).toEqual({ x: 2000, y: 500, z: 466 });
+  expect(page.review().all.find(({ id }) => id === page.live.state.selected)?.position.z).toBe(400);
+  expect(page.live.state.message).toBeUndefined();
+});
+
+it('a pick that is added on one of another object tells of it', () => {
+  const virus = page.review().all.find(({ object }) => object === 'virus')!;
+  addPick(page, { ...virus.position, z: 30 });
+  expect(page.live.state.message?.text).toBe(
+    'The new ribosome lies on a pick of virus, 30 Å from its middle; Z takes it back.',
+  );
+});
+
+it('a pick that is dragged is selected, with its object, and the slice of the drag stays', () => {
+  addPick(page, { x: 2000, y: 500, z: 0 });
+  const virus = page.review().all.find(({ object }) => object === 'virus')!;
+  movePick(page, virus.id, { x: 950, y: 40, z: 0 }, { across: 0 });
+  expect([at(), page.live.state.object, marks().at(-3)]).toEqual([9.5, 'virus', 'v✎']);
+  page.live.change({ position: { x: 0, y: 0, z: 70 } });
+  movePick(page, virus.id, { x: 960, y: 40, z: 0 }, { across: 0 });
+  expect(page.live.state.position).toEqual({ x: 960, y: 40, z: 70 });
 });
