@@ -74,22 +74,35 @@ export async function* searchClaimed(
   const failedElsewhere: RunFailure[] = [];
   const triesLeft = (outcome: Outcome) =>
     mayHeal(outcome) ? retries + 1 - ((outcome as FailedRun).attempt ?? retries + 1) : 0;
-  const isOpen = async (name: string): Promise<boolean> => {
+  /** What the records of failures say of a run; `settled` once it is finished, or has failed as often as it may. */
+  const stateOf = async (name: string): Promise<'settled' | 'failed' | 'untried'> => {
     const run = open.get(name);
-    if (run === undefined) return false;
-    // First: a search that failed may have replaced the records of picks, and not all picks.
+    if (run === undefined) return 'settled';
     const failure = await failureOf(run);
-    if (failure !== undefined && failure.attempt <= retries) return true;
-    if (failure === undefined && !(await isDone(run))) return true;
+    if (failure === undefined) return 'untried';
+    if (failure.attempt <= retries) return 'failed';
     open.delete(name);
-    if (failure !== undefined) failedElsewhere.push(failure);
-    return false;
+    failedElsewhere.push(failure);
+    return 'settled';
+  };
+  const isOpen = async (name: string): Promise<boolean> => {
+    const state = await stateOf(name);
+    // A search that failed may have replaced the records of picks, and not all picks.
+    if (state !== 'untried') return state === 'failed';
+    const isOver = await isDone(open.get(name)!);
+    if (isOver) open.delete(name);
+    return !isOver;
   };
   const next = () => claims.next([...open.keys()], { group, isOpen, signal });
   for (let claim = await next(); claim !== undefined; claim = await next()) {
-    const run = open.get(claim.name)!;
-    const result = await whileHeld(claim, signal, (held) => attempt(run, { runsLeft: open.size, triesLeft, ...held }));
-    if (result === undefined) continue;
+    const run = open.get(claim.name);
+    // Of a claim that was taken over it was not asked.
+    const result = await whileHeld(claim, signal, async (held) =>
+      run === undefined || (await stateOf(run.name)) === 'settled'
+        ? undefined
+        : attempt(run, { runsLeft: open.size, triesLeft, ...held }),
+    );
+    if (run === undefined || result === undefined) continue;
     open.delete(run.name);
     // A process that had lost the claim, and did not know, was faster.
     if (isConflict(result) && (await isDoneForSure(run))) continue;
@@ -117,8 +130,7 @@ async function whileHeld<T>(
     stop.signal.throwIfAborted();
   };
   try {
-    const result = await work({ signal: stop.signal, requireHeld });
-    return result;
+    return await work({ signal: stop.signal, requireHeld });
   } catch (error) {
     signal?.throwIfAborted();
     if (!stop.signal.aborted) throw error;
@@ -129,6 +141,7 @@ async function whileHeld<T>(
   }
 }
 
+/** An error with the code that was recorded, which may be one of the system. */
 function errorOfRecord({ code, message, path }: RunFailure): Error {
   return Object.assign(new CryoetPicksError('unavailable', message, { path }), { code });
 }

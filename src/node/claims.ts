@@ -60,6 +60,9 @@ export const MIN_LEASE: number = HEARTBEATS * MIN_HEARTBEAT;
  * which one process can do once, and then claims the name as any other. So an owner that was stopped and wakes finds its file
  * gone, and has no way to renew, remove or replace the claim of its successor.
  *
+ * A lock (`withLock`) is held for the moment in which a file is replaced, and its holder need give no sign of life; a claim is held for
+ * as long as a run takes.
+ *
  * A claim is abandoned if its process has ended, where that can be asked; or if nothing was written into it for a lease, by the
  * times of the claim and of a file that was just written beside it, and this process has seen it so for three heartbeats; or if
  * this process has seen no change for a whole lease. No clock of a machine is compared with that of another where the file server

@@ -149,6 +149,25 @@ describe('detectProject with claims', () => {
     expect(await resultsOf(project, { resume: true })).toMatchObject([{ status: 'skipped' }]);
   });
 
+  it('a run that was taken over is not searched again if it has failed as often as it may', async () => {
+    const tree = await tomograms(['TS_1', 'TS_2']);
+    await damageRun(tree, 'TS_1');
+    const project = openAt(await tempDir(), tree);
+    await resultsOf(project, { runs: ['TS_1'] });
+    // Claims of processes that died after their work, and of a run that is no longer asked for.
+    const left = ['TS_1', 'TS_1', 'TS_2'];
+    const claim: Claims = {
+      async next() {
+        const name = left.shift();
+        const signal = new AbortController().signal;
+        return name === undefined ? undefined : { name, signal, isHeld: async () => true, release: async () => {} };
+      },
+    };
+    const results = await resultsOf(project, { claim });
+    expect(statuses(results)).toEqual(['TS_2 detected', 'TS_1 failed']);
+    expect(await readFailures(project)).toMatchObject([{ run: 'TS_1', attempt: 1 }]);
+  });
+
   it('claims need an overlay in a folder, and a lease of three heartbeats', () => {
     const { project } = projectOf({});
     expect(() => overlayClaims(project)).toThrow(/claims need an overlay in a folder that all processes see/);
