@@ -7,6 +7,7 @@ import { formatRequirements, type PicksFormatName, picksFormatOfPath } from '../
 import { submissionFormat } from '../formats/csv.ts';
 import { numbered } from '../formats/file-context.ts';
 import { encodeRuns } from '../formats/run-by-run.ts';
+import { projectRules } from '../metric/rules.ts';
 import { type RunningReport, runningScore } from '../metric/score.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { chosenRuns } from './choose.ts';
@@ -15,7 +16,7 @@ import { formatFor, picksKind, planFiles } from './convert-write.ts';
 import { type DetectCommand, detectCommand } from './detect-command.ts';
 import { isFolder, type Output, openCopick, openOutput, requireApart } from './files.ts';
 import { neededGrid, type RunGrid } from './run-grids.ts';
-import { rulesOfObjects, scoreLines } from './score.ts';
+import { scoreLines } from './score.ts';
 import { counted, sumOf, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `gather`. */
@@ -293,7 +294,7 @@ function scoringOf(
   { runs, truthUserId = 'curation', truthSessionId, userId = 'cryoet-picks', signal }: ScoringInput,
 ): Scoring | undefined {
   if (truthUserId === userId) return undefined;
-  const rules = rulesOfObjects(project.objects, new Set());
+  const rules = projectRules(project.objects);
   const running = runningScore(rules);
   const isScored = ({ object }: ParticlePick) => Object.hasOwn(rules.objects, object);
   let session = truthSessionId;

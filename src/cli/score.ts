@@ -4,7 +4,7 @@ import { withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { csvFormat } from '../formats/csv.ts';
 import { decodePicks } from '../formats/format.ts';
-import { cziiRules, type Matching, type ScoringRules, scoringRules } from '../metric/rules.ts';
+import { cziiRules, type Matching, projectRules, type ScoringRules } from '../metric/rules.ts';
 import { type ObjectScore, type Report, scoreTables, type TableReport, type TableRow } from '../metric/score.ts';
 import { type SweepPoint, sweepThresholds } from '../metric/sweep.ts';
 import { csvSteps, headerOf } from '../picks/csv.ts';
@@ -161,35 +161,11 @@ function sweepLines({ score: best, objects }: NonNullable<ScoreDocument['sweep']
   ];
 }
 
-/**
- * The competition's rules, for tables alone and for a project of its particles and radii; otherwise the radii of the project, that of
- * the truth if both sides come from one, and equal weights. Of particles without a radius only those count that the truth has.
- */
+/** The competition's rules for tables alone; otherwise those of the project, that of the truth if both sides come from one. */
 function rulesFor(sides: readonly Positions[], { truth }: Tables): ScoringRules {
   const { objects } = sides.find((side) => side.objects !== undefined) ?? {};
-  return rulesOfObjects(objects, new Set(truth.map(({ pick }) => pick.object)));
-}
-
-/** The rules for the objects of a project, whose truth has objects of these names; those of the competition without a project. */
-export function rulesOfObjects(
-  objects: readonly PickableObject[] | undefined,
-  there: ReadonlySet<string>,
-): ScoringRules {
-  if (objects === undefined || isCompetition(objects)) return cziiRules;
-  const withRadius = objects.filter(({ name, radius }) => (radius ?? 0) > 0 || there.has(name));
-  return scoringRules(withRadius.filter(({ isParticle }) => isParticle));
-}
-
-/** True for the particles of the competition, each with its radius or none; that of weight 0 may be absent. */
-function isCompetition(objects: readonly PickableObject[]): boolean {
-  const particles = new Map(objects.flatMap((one) => (one.isParticle ? [[one.name, one]] : [])));
-  const { objects: known } = cziiRules;
-  const isKnown = ({ name, radius }: PickableObject) =>
-    Object.hasOwn(known, name) && (radius === undefined || radius === known[name]!.radius);
-  return (
-    [...particles.values()].every(isKnown) &&
-    Object.entries(known).every(([name, { weight }]) => weight === 0 || particles.has(name))
-  );
+  if (objects === undefined) return cziiRules;
+  return projectRules(objects, { truth: [...new Set(truth.map(({ pick }) => pick.object))] });
 }
 
 function remarks({ ignoredRuns, ignoredObjects }: TableReport, failed: readonly RunFailure[]): string[] {

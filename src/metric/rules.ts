@@ -3,6 +3,8 @@ import {
   isFields,
   listOf,
   optional,
+  optionalList,
+  positiveLength,
   type Rule,
   record,
   requireArgument,
@@ -140,6 +142,59 @@ export function scoringRules(objects: readonly RadiusOfObject[], options: Scorin
   return rules;
 }
 
+/** What {@link projectRules} needs of an object; copick's pickable objects have it. */
+export interface ObjectOfProject extends RadiusOfObject {
+  /** False for what is no particle, such as a membrane: it is not scored. @defaultValue true */
+  readonly isParticle?: boolean | undefined;
+}
+
+/** Options of {@link projectRules}. */
+export interface ProjectRulesOptions {
+  /** Names of the objects that the truth holds. Those without a radius are scored only if they are among them. */
+  readonly truth?: readonly string[] | undefined;
+  /** In Å, of objects of the truth for which the project gives none. @defaultValue none: they throw */
+  readonly radius?: number | undefined;
+}
+
+/**
+ * Makes the rules by which a project is scored, those of `cryoet-picks score` and of the page of `view`: {@link cziiRules} for the
+ * particles and radii of the CZII competition, else equal weights and the radii of the project.
+ *
+ * A project is that of the competition if all its particles are and all that have a weight are there, each with its radius or none.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for an object of the truth without a radius, unless `radius` gives one, and for
+ * rules that cannot score.
+ *
+ * @example
+ * ```ts
+ * const rules = projectRules(project.objects, { truth: truth.map(({ object }) => object) });
+ * const { score } = scorePicks([{ run: 'TS_5_4', truth, picks }], rules);
+ * ```
+ */
+export function projectRules(objects: readonly ObjectOfProject[], options: ProjectRulesOptions = {}): ScoringRules {
+  const call = 'projectRules';
+  requireArgument(call, 'objects', objects, listOf('objects', objectOfProject));
+  const { truth = [], radius: assumed } = requireOptions(call, options, {
+    truth: optionalList('a list of names', text),
+    radius: optional(positiveLength),
+  });
+  const particles = objects.filter(({ isParticle = true }) => isParticle);
+  if (isCompetition(particles)) return cziiRules;
+  const there = new Set(truth);
+  const scored = particles.filter(({ name, radius }) => (radius ?? 0) > 0 || there.has(name));
+  return scoringRules(scored.map(({ name, radius }) => ({ name, radius: radius ?? assumed })));
+}
+
+function isCompetition(particles: readonly ObjectOfProject[]): boolean {
+  const { objects: known } = cziiRules;
+  const isKnown = ({ name, radius }: ObjectOfProject) =>
+    Object.hasOwn(known, name) && (radius ?? known[name]!.radius) === known[name]!.radius;
+  const there = new Set(particles.map(({ name }) => name));
+  return (
+    particles.every(isKnown) && Object.entries(known).every(([name, { weight }]) => weight === 0 || there.has(name))
+  );
+}
+
 /**
  * Checks that rules can give a score.
  *
@@ -166,6 +221,11 @@ const scoredObject: Rule = {
   isValid: isFields,
   fields: { radius: notNegative, weight: notNegative },
 };
+
+const objectOfProject = fieldsOf('an object { name, radius }', {
+  name: text,
+  radius: { expected: 'a number or nothing', isValid: (value) => typeof (value ?? 0) === 'number' },
+});
 
 /** The rule for an optional matching. */
 export const matchingRule: Rule = {

@@ -7,7 +7,7 @@ import { createLive, type Live } from './live.ts';
 import { placesOf } from './places.ts';
 import { allowedThresholds, createReviewer, isOpen, type Review } from './review.ts';
 import { type Comparison, compareWithTruth } from './scoring.ts';
-import type { ShownObject } from './state.ts';
+import { type ShownObject, unknownObject } from './state.ts';
 import { createDesk, type Desk } from './work.ts';
 
 /** What the parts of the page share: the state, and what follows from it, computed once for all of them. */
@@ -32,22 +32,17 @@ export interface Page {
   objectNamed(name: string): ShownObject;
 }
 
-/** The radius of an object for which the project gives none, in Å. */
-export const DEFAULT_RADIUS = 80;
-
 /** What to tell of objects whose radius is assumed; undefined if the project gives all. */
 export function assumedRadii(objects: readonly ShownObject[]): string | undefined {
-  const names = objects.filter(({ isRadiusAssumed }) => isRadiusAssumed).map(({ name }) => `"${name}"`);
-  if (names.length === 0) return undefined;
+  const assumed = objects.filter(({ isRadiusAssumed }) => isRadiusAssumed);
+  if (assumed.length === 0) return undefined;
+  const names = assumed.map(({ name }) => `"${name}"`).join(', ');
+  const radii = assumed.map(({ radius }) => `${radius} Å`);
+  const isOne = new Set(radii).size === 1;
   return (
-    `The project gives no radius of ${names.join(', ')}: rings and scores take ${DEFAULT_RADIUS} Å. ` +
+    `The project gives no radius of ${names}: rings and scores take ${isOne ? radii[0] : radii.join(', ')}. ` +
     'A search takes the minimum distances of the network.'
   );
-}
-
-/** An object that the project does not know. */
-export function unknownObject(name: string): ShownObject {
-  return { name, color: 'rgb(138 147 163)', radius: DEFAULT_RADIUS };
 }
 
 /** Makes the shared part of a page. */

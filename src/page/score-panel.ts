@@ -35,7 +35,7 @@ export function scorePanel(page: Page): HTMLElement {
     const comparison = page.comparison();
     root.hidden = comparison === undefined;
     if (comparison === undefined) return;
-    const { report, hits } = comparison;
+    const { report, hits, unknown } = comparison;
     total.textContent = report.score.toFixed(4);
     table.replaceChildren(
       row('th', ['', 'hit', 'false', 'missed', 'F']),
@@ -46,8 +46,12 @@ export function scorePanel(page: Page): HTMLElement {
       }),
     );
     const several = [...hits.values()].filter((count) => count > 1).length;
-    note.hidden = several === 0;
-    note.textContent = `${several} ${several === 1 ? 'pick hits' : 'picks hit'} more than one particle.`;
+    const notes = [
+      several > 0 ? `${several} ${several === 1 ? 'pick hits' : 'picks hit'} more than one particle.` : undefined,
+      unknown.length > 0 ? `Not scored, because the project does not have them: ${unknown.join(', ')}.` : undefined,
+    ].filter((part) => part !== undefined);
+    note.hidden = notes.length === 0;
+    note.textContent = notes.join(' ');
     const name = objectAtHand();
     const own = sweep();
     const point = report.objects[name];

@@ -1,16 +1,16 @@
 import {
-  cziiRules,
   matchPicks,
+  type ObjectOfProject,
   type ParticlePick,
+  projectRules,
   type Report,
   type ScoringRules,
   type SweepCurve,
   scorePicks,
-  scoringRules,
   sweepThresholds,
 } from '../entry/index.ts';
 import { type Review, reviewOf } from './review.ts';
-import type { State } from './state.ts';
+import { DEFAULT_RADIUS, type ShownObject, type State } from './state.ts';
 
 /** How the kept picks compare with the truth. */
 export interface Comparison {
@@ -23,12 +23,35 @@ export interface Comparison {
   readonly hits: ReadonlyMap<string, number>;
   /** Particles that no kept pick is near, as many as the report counts. */
   readonly missed: readonly ParticlePick[];
+  /** The objects of the truth that the project does not have: nothing of them is scored. */
+  readonly unknown: readonly string[];
 }
 
-/** The rules of the competition if the truth holds its objects alone, else equal weights and the radii of the project. */
+/** The rules of the command line; a radius that neither the project nor the competition gives is assumed. */
 export function rulesFor({ objects, truth }: Pick<State, 'objects' | 'truth'>): ScoringRules {
-  const isCzii = truth.every(({ object }) => Object.hasOwn(cziiRules.objects, object));
-  return isCzii ? cziiRules : scoringRules(objects);
+  return projectRules(objects.filter(({ isUnknown }) => !isUnknown).map(asGiven), {
+    truth: [...new Set(truth.map(({ object }) => object))],
+    radius: DEFAULT_RADIUS,
+  });
+}
+
+function asGiven({ name, radius, isRadiusAssumed }: ShownObject): ObjectOfProject {
+  return { name, radius: isRadiusAssumed ? undefined : radius };
+}
+
+/** The radius of each object, in Å, as rings show it: that of the project, else the one that scores take. */
+export function shownRadii(
+  objects: readonly ObjectOfProject[],
+): ReadonlyMap<string, Pick<ShownObject, 'radius' | 'isRadiusAssumed'>> {
+  // A radius that is not above 0 is none.
+  const given = objects.map(({ name, radius }) => ({ name, radius: (radius ?? 0) > 0 ? radius : undefined }));
+  const rules = projectRules(given, { truth: given.map(({ name }) => name), radius: DEFAULT_RADIUS });
+  return new Map(
+    given.map(({ name, radius }) => [
+      name,
+      { radius: radius ?? rules.objects[name]!.radius, isRadiusAssumed: radius === undefined },
+    ]),
+  );
 }
 
 /** Scores the kept picks, and tells which of them hit; undefined without a truth. */
@@ -58,7 +81,8 @@ export function compareWithTruth(
     }
     missed.push(...particles.filter((_, index) => !found.has(index)));
   }
-  return { report, rules, hits, missed };
+  const unknown = [...new Set(truth.map(({ object }) => object))].filter((name) => !Object.hasOwn(rules.objects, name));
+  return { report, rules, hits, missed, unknown };
 }
 
 /**

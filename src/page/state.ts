@@ -15,6 +15,16 @@ export interface ShownObject {
   readonly radius: number;
   /** True if the project gives no radius, so that this one is assumed. */
   readonly isRadiusAssumed?: boolean | undefined;
+  /** True for one that the project does not have, but some of its picks. */
+  readonly isUnknown?: boolean | undefined;
+}
+
+/** The radius of an object for which neither the project nor the competition gives one, in Å. */
+export const DEFAULT_RADIUS = 80;
+
+/** An object that the project does not know. */
+export function unknownObject(name: string): ShownObject {
+  return { name, color: 'rgb(138 147 163)', radius: DEFAULT_RADIUS, isUnknown: true };
 }
 
 /** A pick that was loaded, with a name that stays the same however often it is loaded. */

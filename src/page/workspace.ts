@@ -6,13 +6,24 @@ import { type DraftOf, type Drafts, draftKeeper, draftsIn } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
 import { flyTo, nextOpen, selectedPick } from './navigate.ts';
-import { assumedRadii, DEFAULT_RADIUS, type Page, unknownObject } from './page.ts';
+import { assumedRadii, type Page } from './page.ts';
 import { middleOf } from './planes.ts';
 import { goneOn, resumed, type SavedReview } from './resume.ts';
 import { type Review, reviewOf } from './review.ts';
 import { holdsRejects } from './review-record.ts';
+import { shownRadii } from './scoring.ts';
 import { readReview, reviewOfCandidates, type SetReview } from './set-review.ts';
-import { emptyState, movedThresholds, NO_VOXEL_SIZE, noReview, noRun, type State, UNSAVED } from './state.ts';
+import {
+  emptyState,
+  movedThresholds,
+  NO_VOXEL_SIZE,
+  noReview,
+  noRun,
+  type ShownObject,
+  type State,
+  UNSAVED,
+  unknownObject,
+} from './state.ts';
 import type { Place } from './url.ts';
 import { createVisit, type OpenTomogram, type Task, type Visit } from './visit.ts';
 import { hasVoxelSize } from './volume-place.ts';
@@ -235,11 +246,11 @@ export function createWorkspace(page: Page): Workspace {
       };
       if (place.voxelSize !== undefined) collection.giveVoxelSize?.(place.voxelSize);
       const colors = colorsOf(all);
-      const objects = all.map(({ name, radius, label }) => ({
+      const radii = shownRadii(all);
+      const objects = all.map(({ name, label }) => ({
         name,
         label,
-        radius: radius ?? DEFAULT_RADIUS,
-        isRadiusAssumed: radius === null || radius === undefined,
+        ...(radii.get(name) as Pick<ShownObject, 'radius' | 'isRadiusAssumed'>),
         color: colors.get(name) as string,
       }));
       const { person, userId, sessionId, canWrite } = live.state;
@@ -318,7 +329,8 @@ export function createWorkspace(page: Page): Workspace {
     async openOther(label) {
       const { run } = visit;
       await during('other', async ({ signal, show }) => {
-        show({ otherSet: label, others: await picksOf(run, label, signal) });
+        const picks = await picksOf(run, label, signal);
+        show({ otherSet: label, others: picks, objects: withUnknown(live.state.objects, picks) });
       });
     },
 

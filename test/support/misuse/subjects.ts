@@ -931,6 +931,10 @@ const functions: readonly Subject[] = [
     [{ name: 'ribosome', radius: 150 }],
     { weights: { ribosome: 1 }, beta: 4, matchFraction: 0.5 },
   ]),
+  fn('projectRules', 'objects options', core.projectRules, () => [
+    [{ name: 'ribosome', radius: 150 }],
+    { truth: ['ribosome'], radius: 80 },
+  ]),
   fn('scorePicks', 'runs rules', core.scorePicks, () => [scoredRuns(), rules()]),
   fn('runningScore', 'rules', core.runningScore, () => [rules()]),
   fn('scoreTables', 'tables rules', core.scoreTables, () => [
