@@ -2,9 +2,9 @@ import { type DetectableObject, parseModelSpec, picksFromCandidates } from '../e
 import type { DeviceChoice, RuntimeModules, ViewSession } from '../entry/web.ts';
 import type { TomogramChoice } from './collection.ts';
 import { defaultNetwork, type Network, planSearch, type SearchPlan, searchIn } from './detect.ts';
-import { button, element, field } from './element.ts';
+import { button, element, field, NONE } from './element.ts';
 import { assumedRadii, type Page } from './page.ts';
-import type { State } from './state.ts';
+import { editsSince, type State, UNSAVED } from './state.ts';
 import type { Work } from './work.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -95,13 +95,14 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
       },
     });
     signal.throwIfAborted();
+    const before = live.state.run === run ? reviewBefore(live.state) : '';
     await workspace.showDetection({ run, tomogram, level, tiles, model: { spec: network.spec, sha256 }, candidates });
     const count = picksFromCandidates(candidates).length;
     const place = live.state.run === run ? '' : ` in ${run}`;
     const keep = live.state.canWrite
       ? 'Save keeps them.'
       : 'They stay, with their sliders, until this page is closed; Export gives the picks as a file.';
-    page.desk.tell(`Found ${count} picks among ${candidates.scores.length} candidates${place}. ${keep}`);
+    page.desk.tell(`Found ${count} picks among ${candidates.scores.length} candidates${place}. ${keep}${before}`);
   };
   files.addEventListener('change', () => void prepare());
   form.addEventListener('submit', () => {
@@ -122,6 +123,14 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
 export function questionBeforeSearch({ unsaved, run }: Pick<State, 'unsaved' | 'run'>): string | undefined {
   if (run === undefined || !unsaved.has(run)) return undefined;
   return `What was found in ${run} before is not saved, and what is found now will replace it, with your decisions about it. Detect again?`;
+}
+
+/** Where a review that is not saved stays while what was found shows; nothing to tell without one. */
+export function reviewBefore({ edits, savedEdits, set = NONE }: Pick<State, 'edits' | 'savedEdits' | 'set'>): string {
+  const count = editsSince(savedEdits, edits).size;
+  if (set === UNSAVED || count === 0) return '';
+  const what = count === 1 ? 'The change that you made before stays' : `The ${count} changes that you made before stay`;
+  return ` ${what} under "${set}" in the list of pick sets.`;
 }
 
 /** What a search needs, once it is known. */

@@ -201,6 +201,7 @@ export function createWorkspace(page: Page): Workspace {
         objects: withUnknown(live.state.objects, review.loaded),
       });
       here.review = label === undefined ? undefined : review;
+      if (label === UNSAVED) listFound(page);
       if (edits !== review.edits || (review.isOwn && edits.size > 0)) resumeHere(here, place);
       if (since !== undefined) tell(`The review of ${shownTime(since)} goes on; it is not saved yet.`);
       for (const problem of review.problems) tell(problem);
@@ -427,6 +428,14 @@ export function createWorkspace(page: Page): Workspace {
     page.overlay?.wake();
   });
   return workspace;
+}
+
+/** Lists an object of which there are picks, if there are none of the one at hand. */
+function listFound({ live, review }: Page): void {
+  const found = new Set(review().kept.map(({ object }) => object));
+  const { object, objects } = live.state;
+  const first = objects.find(({ name }) => found.has(name));
+  if (first !== undefined && !found.has(object ?? '')) live.change({ object: first.name });
 }
 
 /** A set that is shown, as its files are. */

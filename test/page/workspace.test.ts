@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { detectProject, sourceFromArray, type VolumeSource } from '../../src/entry/index.ts';
+import { detectCandidates, detectProject, sourceFromArray, type VolumeSource } from '../../src/entry/index.ts';
 import type { Collection, OpenRun } from '../../src/page/collection.ts';
-import { questionBeforeSearch } from '../../src/page/detect-dialog.ts';
-import { addPick } from '../../src/page/navigate.ts';
+import { questionBeforeSearch, reviewBefore } from '../../src/page/detect-dialog.ts';
+import { addPick, listed } from '../../src/page/navigate.ts';
 import { questionBefore } from '../../src/page/open-dialog.ts';
 import { formatPlace } from '../../src/page/url.ts';
 import { drain, model, noisyProject, openPage, pause, stubBrowser } from '../support/page-workspace.ts';
@@ -51,6 +51,27 @@ it('what was found in one run is neither shown nor saved in another, and is ther
   await workspace.openRun('TS_1');
   expect(page.live.state.set).toBe('found, not saved');
   expect(page.review().kept).toHaveLength(95);
+});
+
+it('what was found is listed, though there are no picks of the object at hand, and what was done before is said to be where it is', async () => {
+  const given = await noisyProject({ runs: ['TS_1'] });
+  const { page, workspace } = await openPage(given);
+  const { choice, sources } = workspace.opened!;
+  page.live.change({ object: 'ribosome' });
+  expect(reviewBefore(page.live.state)).toBe('');
+  addPick(page, { x: 1, y: 2, z: 3 });
+  expect(reviewBefore(page.live.state)).toBe(
+    ' The change that you made before stays under "— none —" in the list of pick sets.',
+  );
+  const all = await detectCandidates(sources[0]!, { model });
+  const candidates = { ...all, thresholds: { ...all.thresholds, ribosome: 1e6 } };
+  await workspace.showDetection({ run: 'TS_1', tomogram: choice, level: 0, model, candidates });
+  expect(page.live.state.object).toBe('virus');
+  expect(listed(page).length).toBeGreaterThan(0);
+  addPick(page, { x: 1, y: 2, z: 3 });
+  expect(reviewBefore(page.live.state)).toBe('');
+  await workspace.openSet(undefined);
+  expect(page.review().kept).toHaveLength(1);
 });
 
 it('another project stops the work of the one before', async () => {
