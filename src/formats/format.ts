@@ -10,7 +10,7 @@ import {
   text,
 } from '../core/arguments.ts';
 import { atOnce, type Steps, type Warning, withTurns } from '../core/concurrency.ts';
-import { decodeText, writeNested } from '../core/json.ts';
+import { decodeText, showJson, writeNested } from '../core/json.ts';
 import { encodedSteps } from '../core/text-pieces.ts';
 import { checkPicks, type RunPicks, runsOf } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
@@ -331,7 +331,8 @@ const lossesRule: Rule = {
     },
   },
 };
-const unknownLoss: Loss = { part: 'unknown', what: 'unknown keys of copick points are not stored' };
+/** Fields that a message names. */
+const SHOWN_FIELDS = 5;
 
 /**
  * Describes which parts of given picks a format cannot store, a line each; no lines if it stores everything.
@@ -370,6 +371,7 @@ function* lossSteps(runs: Iterable<RunPicks>, options: Parameters<typeof describ
   const { format } = requireOptions('describeLosses', options, { format: lossesRule });
   const stored = Array.isArray(format.keepsUnknown) ? (format.keepsUnknown as readonly string[]) : [];
   const isLost = (key: string) => !stored.includes(key);
+  const lost = new Set<string>();
   const counts: Record<PickPart, number> = {
     run: 0,
     object: 0,
@@ -388,14 +390,18 @@ function* lossSteps(runs: Iterable<RunPicks>, options: Parameters<typeof describ
         if (score !== 1) counts.score++;
         if (instanceId !== undefined) counts.instance++;
         if (rotationOf(transform) !== undefined) counts.orientation++;
-        if (isFields(unknown) && Object.keys(unknown).some(isLost)) counts.unknown++;
+        const fields = isFields(unknown) ? Object.keys(unknown).filter(isLost) : [];
+        if (fields.length > 0) counts.unknown++;
+        for (const field of fields) if (lost.size <= SHOWN_FIELDS) lost.add(field);
       }
       yield;
     }
     counts.object += picks.length;
     counts.precision += picks.length;
   }
-  const losses = format.keepsUnknown === true ? format.losses : [...format.losses, unknownLoss];
+  const names = [...lost].slice(0, SHOWN_FIELDS).map((field) => showJson(field));
+  const what = `fields that only copick has are not stored: ${names.join(', ')}${lost.size > SHOWN_FIELDS ? ', …' : ''}`;
+  const losses = format.keepsUnknown === true ? format.losses : [...format.losses, { part: 'unknown' as const, what }];
   return losses
     .filter(({ part }) => counts[part] > 0)
     .map(({ part, what }) => `${part}: ${what} (${counts[part]} of ${counts.object} picks)`);

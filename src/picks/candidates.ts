@@ -506,7 +506,7 @@ function requireComplete({ floors, lowestThresholds }: Candidates, thresholds: R
     const kept = floor === lowest ? '' : `, and only the best were kept, down to ${lowest}`;
     throw new CryoetPicksError(
       'invalid-option',
-      `${call}: thresholds of "${object}" is ${threshold}, but its candidates were looked for down to ${floor}${kept}; ` +
+      `the threshold of "${object}" is ${threshold}, but its candidates were looked for down to ${floor}${kept}; ` +
         'choose a higher threshold, or detect again',
       { option: 'thresholds' },
     );

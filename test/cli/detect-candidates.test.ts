@@ -96,7 +96,7 @@ describe('detect --from-candidates', () => {
       'ribosome=0.0001',
     ]);
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/thresholds of "ribosome" is 0.0001, but its candidates were looked for down to 0.0043/);
+    expect(stderr).toMatch(/the threshold of "ribosome" is 0.0001, but its candidates were looked for down to 0.0043/);
     expect(await filesBelow(folder)).toEqual(before);
   });
 

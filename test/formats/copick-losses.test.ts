@@ -45,7 +45,7 @@ describe('unknown keys of points', () => {
     expect(parsePicks(format.format(runs), { format })[0]!.picks[0]).toMatchObject({ unknown: { note: 'first' } });
     expect(describeLosses(runs, { format })).toEqual([]);
     expect(describeLosses(runs, { format: csvFormat() })).toContain(
-      'unknown: unknown keys of copick points are not stored (1 of 2 picks)',
+      'unknown: fields that only copick has are not stored: "note" (1 of 2 picks)',
     );
   });
 });
@@ -75,6 +75,6 @@ describe('convert of a copick file', () => {
   it('convert of a copick file reports the same for another format, and the keys of points', async () => {
     const { stdout } = await convert(join(folder, 'out.csv'), '--verbose');
     for (const line of format.leftOut?.(doubted, 'in.json') ?? []) expect(stdout).toContain(line);
-    expect(stdout).toContain('unknown: unknown keys of copick points');
+    expect(stdout).toContain('unknown: fields that only copick has are not stored: ');
   });
 });
