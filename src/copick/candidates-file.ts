@@ -21,7 +21,7 @@ import { facesOf, formatZyx, type VoxelGrid } from '../space/grid.ts';
 import type { StoreKey } from '../storage/store.ts';
 import { folderOf, pathToWrite, sanitizeName } from './layout.ts';
 import { differences, type Provenance } from './provenance.ts';
-import { locate, type ProjectTree } from './tree.ts';
+import { locate, type ProjectTree, requireObjects } from './tree.ts';
 
 /** Options of `Run.writeCandidates`. */
 export interface WriteCandidatesOptions {
@@ -112,6 +112,7 @@ export async function writeCandidatesOf(
   if (fault !== undefined) {
     throw new CryoetPicksError('invalid-option', `run.writeCandidates: candidates: ${fault}`, { option: 'candidates' });
   }
+  requireObjects(tree, candidates.objects, 'candidates');
   for (let tries = 1; ; tries++) {
     const version = keepOthers ? await overlay.version?.(key, { signal }) : undefined;
     const all = keepOthers ? await withOthers(tree, run, { ...options, candidates }) : candidates;

@@ -36,6 +36,7 @@ import {
   markShadowed,
   type ProjectTree,
   replacedVersion,
+  requireObjects,
   setFiles,
   type TreeEntry,
 } from './tree.ts';
@@ -455,14 +456,7 @@ async function byObject(
       }),
     2 ** 14,
   );
-  const known = new Set(tree.objects.map(({ name }) => name));
-  const unknown = [...groups.keys()].filter((object) => !known.has(object));
-  if (unknown.length > 0) {
-    throw new CryoetPicksError(
-      'invalid-picks',
-      `picks of ${listNames(unknown)} cannot be written: the project's objects are ${listNames([...known])}`,
-    );
-  }
-  const ordered = [...known].filter((name) => groups.has(name));
+  requireObjects(tree, [...groups.keys()], 'picks');
+  const ordered = tree.objects.map(({ name }) => name).filter((name) => groups.has(name));
   return new Map(ordered.map((name) => [name, groups.get(name)!]));
 }

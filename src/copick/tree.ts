@@ -496,3 +496,12 @@ async function requireVersion(
   }
   assertVersion(where, ifVersion, await store.version(key, { signal }));
 }
+
+/** @throws {@link CryoetPicksError} `invalid-picks` for objects that the project does not have. */
+export function requireObjects(tree: Pick<ProjectTree, 'objects'>, objects: readonly string[], what: string): void {
+  const known = tree.objects.map(({ name }) => name);
+  const unknown = objects.filter((object) => !known.includes(object));
+  if (unknown.length === 0) return;
+  const message = `${what} of ${listNames(unknown)} cannot be written: the project's objects are ${listNames(known)}`;
+  throw new CryoetPicksError('invalid-picks', message);
+}

@@ -37,7 +37,8 @@ export async function keepCandidates(
  * @param tomogram - As `recordOfTomogram` gives it.
  */
 export function gridDifferences(grid: VoxelGrid, tomogram: Provenance, settings: Settings = {}): readonly string[] {
-  if (Object.values(settings).some((value) => value !== false && value !== null)) return [];
+  // A value such as `false`, 0, or no text says that nothing was done.
+  if (Object.values(settings).some(Boolean)) return [];
   const { shape, voxelSize, origin } = tomogram;
   return differences(grid, { shape, voxelSize, origin }, 'grid');
 }

@@ -15,7 +15,13 @@ import {
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Model } from '../inference/model.ts';
-import { type Candidates, type PickingOptions, pickingRules, requireCandidates } from '../picks/candidates.ts';
+import {
+  type Candidates,
+  checkMax,
+  type PickingOptions,
+  pickingRules,
+  requireCandidates,
+} from '../picks/candidates.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { memoryRule } from '../tiles/plan.ts';
 import { type SearchOptions, searchRules } from './candidates.ts';
@@ -85,6 +91,7 @@ export async function writeDetection(
   requireCandidates(candidates, call);
   requireOptions(call, options, writeRules);
   const { userId = 'cryoet-picks', sessionId = '0', model, tomogram, settings, signal } = options;
+  checkMax(candidates.objects, options, call);
   const { overlap, memory, average, acrossObjects, max, overwrite, voxelSpacing } = options;
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
   const search = {

@@ -103,6 +103,7 @@ export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {})
   });
   const tile = chooseTile(shape, spec, { ...options, overlap: shared, channels });
   const overlap = shared ?? usualOverlap(tile);
+  requireFewTiles(shape, { tile, overlap, outputStride });
   const toScores = (voxels: Zyx): Zyx => [
     Math.ceil(voxels[0] / outputStride),
     Math.ceil(voxels[1] / outputStride),
@@ -289,14 +290,21 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
     fail('channels', `channels must be a whole number of at least 1, found ${describeValue(channels)}`);
   if (axis !== undefined && ![0, 1, 2].includes(axis))
     fail('axis', `axis ${describeValue(axis)} must be 0 (z), 1 (y) or 2 (x)`);
-  const count = [0, 1, 2].reduce((product, i) => product * tilesAlong(i, shape, options), 1);
-  if (count > MAX_TILES) {
-    fail(
-      'overlap',
-      `tiles of ${formatZyx(tile)} with overlap ${formatZyx(overlap)} cut a volume of ${formatZyx(shape)} into ` +
-        `${count} tiles, more than ${MAX_TILES}; take larger tiles or less overlap`,
-    );
-  }
+}
+
+/** @throws {@link CryoetPicksError} `invalid-option` for more tiles than {@link MAX_TILES}. */
+function requireFewTiles(
+  shape: Zyx,
+  { tile, overlap, outputStride }: Required<Pick<FilledOptions, 'tile' | 'overlap' | 'outputStride'>>,
+): void {
+  const counts = ([0, 1, 2] as const).map((axis) => tilesOfEdge(axis, tile[axis], shape, { overlap, outputStride }));
+  const count = counts.reduce((product, one) => product * one);
+  if (count <= MAX_TILES) return;
+  fail(
+    'overlap',
+    `tiles of ${formatZyx(tile)} with overlap ${formatZyx(overlap)} cut a volume of ${formatZyx(shape)} into ` +
+      `${count} tiles, more than ${MAX_TILES}; take larger tiles or less overlap`,
+  );
 }
 
 function requireMultiple({ tile, outputStride }: FilledOptions, multiple: number): void {
@@ -310,14 +318,6 @@ function requireMultiple({ tile, outputStride }: FilledOptions, multiple: number
     const works = formatZyx(tile.map((edge) => Math.ceil(edge / multiple) * multiple));
     fail('tile', `tile ${formatZyx(tile)} is not a multiple of tileMultiple ${multiple}; ${works} would be`);
   }
-}
-
-function tilesAlong(i: number, shape: Zyx, { tile, overlap, outputStride }: FilledOptions): number {
-  return tilesAlongAxis({
-    length: Math.ceil(shape[i] / outputStride),
-    tile: tile[i] / outputStride,
-    overlap: Math.floor(overlap[i] / outputStride),
-  });
 }
 
 function requireWholeNumbers(option: string, zyx: Zyx, minimum: number): void {
@@ -387,16 +387,20 @@ interface CheapestOptions extends FitOptions {
   readonly isAsked: boolean;
 }
 
+/** How many times the volume a network may score: smaller tiles, nearly all of which is overlap, are no way to save memory. */
+const MAX_WORK = 8;
+
 /** The longest edge that is tried, in voxels: a tile of it in all directions takes more memory than any machine has. */
 const MAX_EDGE = 2048;
 
 /**
  * The tile for which the network scores the fewest voxels within the memory; of equal ones, the one that takes the least memory.
+ * A volume for which no tile fits into the usual memory takes the tile of the card.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if the caller gave less memory than any tile takes.
+ * @throws {@link CryoetPicksError} `invalid-option` if the caller gave less memory than any sensible tile takes.
  */
 function cheapestTile(shape: Zyx, options: CheapestOptions): Zyx {
-  const { outputStride, bytesPerVoxel, channels, maxBytes, isAsked } = options;
+  const { multiple, outputStride, bytesPerVoxel, channels, maxBytes, isAsked } = options;
   const outputShape = shape.map((length) => Math.ceil(length / outputStride)) as unknown as Zyx;
   const axis = longestAxis(outputShape);
   const bytesOf = (tile: Zyx) => {
@@ -405,6 +409,7 @@ function cheapestTile(shape: Zyx, options: CheapestOptions): Zyx {
     return plan.total + bytesPerVoxel * voxelCount(tile);
   };
   const [alongZ, alongY, alongX] = ([0, 1, 2] as const).map((one) => shortestPerCount(one, shape, options));
+  const whole = voxelCount(shape.map((length) => Math.ceil(length / multiple) * multiple) as unknown as Zyx);
   let best: { readonly tile: Zyx; readonly voxels: number; readonly bytes: number } | undefined;
   let least: typeof best;
   for (const z of alongZ!) {
@@ -412,6 +417,7 @@ function cheapestTile(shape: Zyx, options: CheapestOptions): Zyx {
       for (const x of alongX!) {
         const tile: Zyx = [z.edge, y.edge, x.edge];
         const [bytes, voxels] = [bytesOf(tile), z.count * y.count * x.count * voxelCount(tile)];
+        if (voxels > MAX_WORK * whole) continue;
         if (least === undefined || bytes < least.bytes) least = { tile, voxels, bytes };
         if (bytes > maxBytes) continue;
         const isBetter = best === undefined || voxels < best.voxels || (voxels === best.voxels && bytes < best.bytes);
@@ -419,10 +425,11 @@ function cheapestTile(shape: Zyx, options: CheapestOptions): Zyx {
       }
     }
   }
-  if (best !== undefined || !isAsked) return (best ?? least)!.tile;
+  if (best !== undefined) return best.tile;
+  if (!isAsked || least === undefined) return fitTile(shape, options);
   const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
-  const found = `${megabytes(maxBytes)} are too few for a volume of ${formatZyx(shape)}`;
-  return fail('memory', `${found}: tiles of ${formatZyx(least!.tile)} take the least, ${megabytes(least!.bytes)}`);
+  const found = `${maxBytes < 1e6 ? `${maxBytes} bytes` : megabytes(maxBytes)} are too few for a volume of ${formatZyx(shape)}`;
+  return fail('memory', `${found}: tiles of ${formatZyx(least.tile)} take the least, ${megabytes(least.bytes)}`);
 }
 
 interface Edge {
@@ -453,7 +460,12 @@ function shortestPerCount(axis: Axis, shape: Zyx, options: FitOptions): Edge[] {
   return edges.filter(({ count }, i) => i === 0 || count < edges[i - 1]!.count);
 }
 
-function tilesOfEdge(axis: Axis, edge: number, shape: Zyx, { overlap, outputStride }: FitOptions): number {
+function tilesOfEdge(
+  axis: Axis,
+  edge: number,
+  shape: Zyx,
+  { overlap, outputStride }: Pick<FitOptions, 'overlap' | 'outputStride'>,
+): number {
   const shared = (overlap ?? usualOverlap([edge, edge, edge]))[axis];
   return tilesAlongAxis({
     length: Math.ceil(shape[axis] / outputStride),

@@ -449,9 +449,9 @@ describe('writeDetection', () => {
       const run = await project.run('TS_1');
       const candidates = await detectCandidates(await run.tomogram('denoised'), { model });
       const moved = { ...candidates, grid: { ...candidates.grid, ...other } };
-      const write = (settings: Record<string, boolean>) =>
+      const write = (settings: Record<string, boolean | number>) =>
         writeDetection(run, moved, { model, tomogram: 'denoised', settings });
-      await expect(write({ inverted: false })).rejects.toMatchObject({
+      await expect(write({ inverted: false, level: 0 })).rejects.toMatchObject({
         code: 'conflict',
         message: expect.stringMatching(message),
       });
@@ -459,6 +459,32 @@ describe('writeDetection', () => {
       expect((await write({ resampled: true })).length).toBeGreaterThan(0);
     },
   );
+
+  it.each<[string, string, object, Partial<Candidates>]>([
+    ['a maximum of 0', 'invalid-option', { max: 0 }, {}],
+    ['a maximum of an object that was not looked for', 'invalid-option', { max: { zzz: 1 } }, {}],
+    ['an object that the project does not have', 'invalid-picks', {}, { objects: ['ribosome', 'unheard-of'] }],
+  ])('writeDetection changes no file if it cannot pick or write the picks: %s', async (_, code, options, other) => {
+    const { project, overlay } = await twoRuns();
+    const run = await project.run('TS_1');
+    const candidates = await detectCandidates(await run.tomogram('denoised'), { model });
+    await writeDetection(run, candidates, { model, tomogram: 'denoised' });
+    const before = await filesOf(overlay);
+    const renamed = <T>(values: Readonly<Record<string, T>>) =>
+      Object.fromEntries(Object.values(values).map((value, i) => [(other.objects ?? candidates.objects)[i], value]));
+    const { thresholds, minDistances, floors, lowestThresholds } = candidates;
+    const changed = {
+      ...candidates,
+      ...other,
+      thresholds: renamed(thresholds),
+      minDistances: renamed(minDistances),
+      floors: renamed(floors),
+      lowestThresholds: renamed(lowestThresholds),
+    };
+    const write = writeDetection(run, changed, { model, tomogram: 'denoised', ...options });
+    await expect(write).rejects.toMatchObject({ code });
+    expect(await filesOf(overlay)).toEqual(before);
+  });
 
   it('writeDetection writes nothing over picks of somebody else, nor where the run has no such tomogram', async () => {
     const { project, overlay } = await twoRuns();

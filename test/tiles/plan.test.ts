@@ -198,7 +198,9 @@ describe('planTiles', () => {
             }
           }
         }
-        const fitting = tried.filter(({ bytes }) => bytes <= megabytes * 1e6);
+        const whole = shape.map((length) => Math.ceil(length / 8) * 8).reduce((product, length) => product * length);
+        const sensible = tried.filter(({ voxels }) => voxels <= 8 * whole);
+        const fitting = sensible.filter(({ bytes }) => bytes <= megabytes * 1e6);
         if (fitting.length === 0) {
           expect(() => planTiles(shape, spec, { memory: megabytes * 1e6 })).toThrow('too few for a volume');
           return;
@@ -228,6 +230,13 @@ describe('planTiles', () => {
     expect(planned({ memory: 1e12 })).toEqual([1, 184, 632, 632]);
     // Thin volumes take thin tiles, also thinner than the overlap.
     expect(planned({}, [8, 64, 64])).toEqual([1, 8, 64, 64]);
+    // Where the usual memory does not do, the tile of the card; with less, tiles that are hardly more than their overlap are no help.
+    const six = { ...spec, classes: [...'abcdef'] };
+    expect(planTiles([4096, 4096, 4096], six).tile).toEqual([184, 160, 160]);
+    expect(() => planTiles([184, 630, 630], six, { memory: 1e7 })).toThrow('10 MB are too few');
+    expect(() => planTiles([1, 1, 1e9], { ...spec, tileMultiple: undefined, bytesPerVoxel: undefined })).toThrow(
+      'more than 1000000',
+    );
     expect(() => planTiles([184, 630, 630], spec, { memory: 1e6 })).toThrow(
       'cannot plan tiles: 1 MB are too few for a volume of 184×630×630: tiles of',
     );
