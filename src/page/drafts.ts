@@ -21,7 +21,7 @@ export interface DraftOf {
 
 /** Where drafts are kept. */
 export interface Drafts {
-  /** The latest draft; undefined if there is none, or it has ended. */
+  /** The latest draft; undefined if there is none, or it has ended. @throws `unavailable` if the store does not answer. */
   read(of: DraftOf): Promise<Draft | undefined>;
   /** Keeps a draft in place of the one before. */
   write(of: DraftOf, draft: Draft): Promise<void>;
@@ -65,17 +65,22 @@ export function parseDraft(draft: string | Uint8Array): Draft | undefined {
 
 /**
  * Keeps drafts beside the picks of a run, under a name that is hidden and does not end in `.json`, so that no program takes them for
- * picks; in the browser where the store does not take them, and while the page is being left.
+ * picks; in the browser what the store does not take, and while the page is being left. A store that was busy is asked again for the
+ * next draft; one that cannot be written is not.
  */
 export function draftsIn(store: Store | undefined, title: string): Drafts {
   const keyOf = ({ run, set = 'none', person }: DraftOf) =>
     `/ExperimentRuns/${run}/Picks/.${person}_${set.replace('/', '_')}.review` as const;
   const nameOf = ({ run, set, person }: DraftOf) => `cryoet-picks review ${JSON.stringify([title, run, set, person])}`;
-  let isRefused = store === undefined;
+  let isReadOnly = store === undefined;
   /** The last write: one that was slow must not come after a later one. */
   let last: Promise<unknown> = Promise.resolve();
   const inStore = async (of: DraftOf): Promise<Draft | undefined> => {
-    const bytes = await store?.get(keyOf(of)).catch(() => undefined);
+    const bytes = await store?.get(keyOf(of)).catch((error: unknown) => {
+      // What is not read now may be there, and the next draft would replace it.
+      if (isCryoetPicksError(error, 'unavailable')) throw error;
+      return undefined;
+    });
     return bytes && parseDraft(bytes);
   };
   const inBrowser = (of: DraftOf): Draft | undefined => {
@@ -84,13 +89,13 @@ export function draftsIn(store: Store | undefined, title: string): Drafts {
   };
   const writeNow = (of: DraftOf, draft: Draft) => localStorage.setItem(nameOf(of), formatDraft(draft));
   const write = async (of: DraftOf, draft: Draft) => {
-    if (isRefused) return writeNow(of, draft);
+    if (isReadOnly) return writeNow(of, draft);
     try {
       await (store as Store).set(keyOf(of), new TextEncoder().encode(formatDraft(draft)));
       localStorage.removeItem(nameOf(of));
     } catch (error) {
       if (!isCryoetPicksError(error)) throw error;
-      isRefused = true;
+      isReadOnly = error.code === 'read-only';
       writeNow(of, draft);
     }
   };
