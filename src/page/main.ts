@@ -66,13 +66,11 @@ page.live.watch(['isGallery'], ({ isGallery }) => {
   views.root.hidden = isGallery;
 });
 
-try {
+await open.open(async () => {
   session = await readSession();
+  const { userId, sessionId } = session;
+  page.live.change({ person: userId, userId, sessionId });
   const collection = await collectionOf(session);
-  const { userId, sessionId, writable: canWrite } = session;
-  page.live.change({ person: userId, userId, sessionId, canWrite });
-  if (collection) await workspace.open(collection, parsePlace(location.hash));
-  else open.show();
-} catch (error) {
-  page.desk.tell(error);
-}
+  if (collection === undefined && page.live.state.runs.length === 0) open.show();
+  return collection;
+}, parsePlace(location.hash));

@@ -7,11 +7,14 @@ import { button, element, field } from './element.ts';
 import { type ChosenStore, openAddress, openStore } from './open-store.ts';
 import type { Page } from './page.ts';
 import type { State } from './state.ts';
+import type { Place } from './url.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Opening of what a person chooses or drops. */
 export interface Opener {
   show(): void;
+  /** Opens at a place what is known later, or nothing; of several the one that began last shows, whichever is known first. */
+  open(find: () => Promise<Collection | undefined>, place: Place): Promise<void>;
 }
 
 type PickDirectory = (options: { readonly mode: 'readwrite' | 'read' }) => Promise<FileSystemDirectoryHandle>;
@@ -46,24 +49,45 @@ export function opener(page: Page, workspace: Workspace): Opener {
   document.body.append(dialog);
   const askForRoot = rootAsker(page);
 
-  const open = async (collection: Collection) => {
-    const question = questionBefore(page.live.state);
-    if (question !== undefined && !confirm(question)) return;
-    page.live.change({ canWrite: collection.drafts !== undefined });
-    await workspace.open(collection, { thresholds: {}, hidden: [] });
-  };
+  const open = inOrder(page, workspace);
   const begin = (choose: () => Promise<ChosenStore | undefined>) => {
     dialog.close();
-    choose()
-      .then((chosen) => chosen && openStore({ ...chosen, ask: askForRoot }))
-      .then((collection) => collection && open(collection))
-      .catch(page.desk.tell);
+    void open(async (isLate) => {
+      const chosen = await choose();
+      const ask = async (root: string) => (isLate() ? undefined : askForRoot(root));
+      return chosen && openStore({ ...chosen, ask });
+    });
   };
-  form.addEventListener('submit', () => {
-    openAddress(address.value.trim()).then(open).catch(page.desk.tell);
-  });
+  form.addEventListener('submit', () => void open(() => openAddress(address.value.trim())));
   attachDrop(begin);
-  return { show: () => dialog.showModal() };
+  return { show: () => dialog.showModal(), open };
+}
+
+/**
+ * Opens collections in the order in which their opening began: one that is found after a later one shows nothing, and its failure is
+ * not told. One that fails, or of which a person chooses nothing, takes no other's place.
+ */
+export function inOrder(
+  { live, desk }: Pick<Page, 'live' | 'desk'>,
+  workspace: Pick<Workspace, 'open'>,
+): (find: (isLate: () => boolean) => Promise<Collection | undefined>, place?: Place) => Promise<void> {
+  let begun = 0;
+  let shown = 0;
+  return async (find, place = { thresholds: {}, hidden: [] }) => {
+    const own = ++begun;
+    const isLate = () => own < shown;
+    try {
+      const collection = await find(isLate);
+      if (collection === undefined || isLate()) return;
+      const question = questionBefore(live.state);
+      if (question !== undefined && !confirm(question)) return;
+      shown = own;
+      live.change({ canWrite: collection.drafts !== undefined });
+      await workspace.open(collection, place);
+    } catch (error) {
+      if (!isLate()) desk.tell(error);
+    }
+  };
 }
 
 /** What to ask before something else is opened; undefined if nothing would be lost. */
