@@ -11,8 +11,9 @@ import { checkCall, checkVersion, type Store, type StoreEntry, type StoreKey, ty
  * such files; `view` also takes values by `PUT`. Of a value that is not there it answers 204, as any other server 404: browsers show
  * each 404 as an error, and most of what a reader asks for may be absent.
  *
- * `ETag` is the version of a value, which `PUT` hands back as `If-Match`; `If-None-Match: *` stands for no value. An error is an
- * answer of the type {@link PROBLEM}, with the fields of a `CryoetPicksError`.
+ * `ETag` is the version of a value, which `PUT` hands back as `If-Match`; `If-None-Match: *` stands for no value. Without a strong
+ * `ETag`, as from many servers of files, a change of a value cannot be noticed. An error is an answer of the type {@link PROBLEM},
+ * with the fields of a `CryoetPicksError`.
  *
  * @module
  */
@@ -59,16 +60,13 @@ export function servedStore(url: string | URL, options: ServedStoreOptions = {})
     const target = `${values.location}${key.split('/').map(encodeURIComponent).join('/')}`;
     return untilAborted(throwing(target, { ...init, ...(signal && { signal }) }), signal);
   };
-  const version = async (key: StoreKey, wait: WriteOptions): Promise<string | undefined> => {
+  /** What the server says of a value; undefined if there is none. */
+  const head = async (key: StoreKey, wait: WriteOptions): Promise<Headers | undefined> => {
     const path = `${values.location}${key}`;
     const { status, headers } = await orUnreachable('unavailable', wait, () => request(key, { method: 'HEAD' }, wait));
+    if (status === 200) return headers;
     if (status === 404) return undefined;
-    const etag = /^"(.+)"$/.exec(headers.get('ETag') ?? '')?.[1];
-    if (status === 200 && etag !== undefined) return etag;
-    const reason = status === 200 ? 'the server keeps no versions of it' : `the server answered ${status}`;
-    throw new CryoetPicksError(status === 200 ? 'unsupported' : 'unavailable', `cannot read ${path}: ${reason}`, {
-      path,
-    });
+    throw new CryoetPicksError('unavailable', `cannot read ${path}: the server answered ${status}`, { path });
   };
   return {
     ...values,
@@ -94,11 +92,14 @@ export function servedStore(url: string | URL, options: ServedStoreOptions = {})
     async delete(key, wait = {}) {
       checkCall('delete', key, wait);
       if (wait.isProbe) return;
-      if ((await version(key, wait)) === undefined) return;
+      if ((await head(key, wait)) === undefined) return;
       const path = `${values.location}${key}`;
       throw new CryoetPicksError('read-only', `cannot delete ${path}: the server deletes nothing`, { path });
     },
-    version: async (key, wait) => version(key, checkCall('version', key, wait)),
+    async version(key, wait) {
+      const headers = await head(key, checkCall('version', key, wait));
+      return /^"(.+)"$/.exec(headers?.get('ETag') ?? '')?.[1];
+    },
   };
 }
 

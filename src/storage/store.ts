@@ -159,7 +159,7 @@ export interface Store extends ListableStore {
   delete(key: StoreKey, options?: WriteOptions): Promise<void>;
   /**
    * The version of a value, to pass as `ifVersion`: `stamp@time`, the time as in `Date.toISOString`. Undefined if there is
-   * no value. Values that differ have different stamps. A store without this method ignores `ifVersion`; `setFiles` and
+   * no value, or if a server says no version of it. Values that differ have different stamps. A store without this method ignores `ifVersion`; `setFiles` and
    * `deleteFile` then throw if it is given.
    */
   version?(key: StoreKey, options?: StoreOptions): Promise<string | undefined>;

@@ -68,6 +68,8 @@ describePage('the page that view --export writes', ({ openAt }) => {
     }
     expect(await tab.getByLabel('Truth').inputValue()).toMatch(/^(curation|simulation)\//);
     expect(await tab.getByRole('banner').getByLabel('Picks').inputValue()).toBe('cryoet-picks/0');
+    const counts = await tab.getByRole('region', { name: 'Objects' }).locator('output.number').allTextContents();
+    expect(Math.max(...counts.map((count) => Number.parseInt(count, 10)))).toBeGreaterThan(0);
     expect(await tab.locator('.estimate').first().textContent()).not.toMatch(/picks that Detect found/);
     await press(tab, 'd');
     const dialog = tab.locator('dialog[open]');

@@ -2,11 +2,19 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newConfig, projectFromStores } from '../../src/entry/copick.ts';
-import { openTomogram, type Store, type StoreKey, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
+import {
+  memoryStore,
+  openTomogram,
+  type Store,
+  type StoreKey,
+  sourceFromArray,
+  writeTomogram,
+} from '../../src/entry/index.ts';
 import { encodeMrc, openMrc, storeReader } from '../../src/entry/io.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { servedStore } from '../../src/entry/web.ts';
 import { type ServedStore, type StoreServer, serveStores } from '../../src/node/store-server.ts';
+import { scriptedServer, serveBytes } from '../support/scripted-server.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 let server: StoreServer;
@@ -131,6 +139,31 @@ describe('a store that view serves', () => {
     ];
     controller.abort(new Error('enough'));
     for (const call of calls) await expect(call).rejects.toThrow('enough');
+  });
+
+  it('reads picks and what made them from a server of files that sends no ETag, or a weak one, and deletes nothing there', async () => {
+    const config = newConfig({ overlayRoot: 'overlay', objects });
+    const store = memoryStore();
+    const by = { userId: 'me', sessionId: '1' };
+    const run = await projectFromStores({ config, overlay: store }).createRun('TS_1');
+    await run.writePicks(picks, { ...by, provenance: { ribosome: { program: 'view' } } });
+    for (const headers of [{}, { ETag: 'W/"a"' }]) {
+      const host = await scriptedServer(async (request, response) => {
+        const [, kind, key = ''] = /^\/(data|list)\/overlay(.*)$/.exec(request.url!) ?? [];
+        const list = async () =>
+          JSON.stringify(await store.list((key.replace(/\/index.json$/, '') || '/') as StoreKey));
+        const bytes = kind === 'list' ? new TextEncoder().encode(await list()) : await store.get(key as StoreKey);
+        if (bytes) for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+        serveBytes(request, response, bytes);
+      });
+      const plain = servedStore(`${host.url}/data/overlay`);
+      const [set] = await (await projectFromStores({ config, overlay: plain }).run('TS_1')).pickSets(by);
+      expect(await set!.read()).toMatchObject({ picks, version: undefined });
+      expect(await set!.origin()).toMatchObject({ provenance: { program: 'view' }, version: undefined });
+      const key = '/ExperimentRuns/TS_1/Picks/me_1_ribosome.json';
+      await expect(plain.delete(key)).rejects.toMatchObject({ code: 'read-only' });
+      await host.close();
+    }
   });
 
   it('refuses an address that is not that of a served store', () => {
