@@ -22,7 +22,8 @@ export interface Detections {
   readonly runs: ReadonlySet<string>;
   of(run: string | undefined): (Detection & { readonly draft?: Draft | undefined }) | undefined;
   keep(detection: Detection): void;
-  forget(run: string): void;
+  /** Forgets one that was saved, unless another has replaced it. */
+  forget(detection: Detection): void;
   /** Keeps what a person has done to the detection that shows. */
   remember(state: State): void;
 }
@@ -36,7 +37,9 @@ export function createDetections(): Detections {
     },
     of: (run) => (run === undefined ? undefined : byRun.get(run)),
     keep: (detection) => byRun.set(detection.run, detection),
-    forget: (run) => byRun.delete(run),
+    forget({ run, candidates }) {
+      if (byRun.get(run)?.candidates === candidates) byRun.delete(run);
+    },
     remember(state) {
       const { run, set } = state;
       const detection = run === undefined || set !== UNSAVED ? undefined : byRun.get(run);

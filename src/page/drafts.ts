@@ -123,7 +123,7 @@ function draftOf(state: State): { readonly of: DraftOf; readonly draft: Draft } 
 }
 
 /** What was done since the set was saved. */
-export function draftFrom(state: State): Draft {
+export function draftFrom(state: Pick<State, 'edits' | 'savedEdits' | 'thresholds' | 'usualThresholds'>): Draft {
   const { edits, savedEdits } = state;
   return { changes: editsSince(savedEdits, edits), thresholds: movedThresholds(state), time: Date.now() };
 }
@@ -135,8 +135,8 @@ const PATIENCE = 1000;
 export interface DraftKeeper {
   /** Keeps what is not kept yet, before another set is shown. */
   flush(): void;
-  /** Ends a draft whose review was saved. */
-  end(of: DraftOf): void;
+  /** Keeps the draft of a review that was saved: what was done since; nothing ends it. */
+  replace(drafts: Drafts, of: DraftOf, draft?: Draft): void;
 }
 
 /** Keeps the review that goes on, soon after each change and at once when the page is left, so that it resumes where it stopped. */
@@ -164,18 +164,17 @@ export function draftKeeper(
     const reason = error instanceof Error ? error.message : String(error);
     tell(new Error(`Changes are not kept if this page is left before they are saved or exported: ${reason}`));
   };
-  const write = (of: DraftOf, draft: Draft) => void drafts()?.write(of, draft).catch(warn);
   /** Does not rely on a request, which may end with the page. */
-  const writeNow = (of: DraftOf, draft: Draft) => {
+  const writeNow = (to: Drafts | undefined, of: DraftOf, draft: Draft) => {
     try {
-      drafts()?.writeNow(of, draft);
+      to?.writeNow(of, draft);
     } catch (error) {
       warn(error);
     }
   };
   const flush = () => {
     const taken = take();
-    if (taken) write(taken.of, taken.draft);
+    if (taken) void drafts()?.write(taken.of, taken.draft).catch(warn);
   };
   live.watch(['edits', 'thresholds'], () => {
     clearTimeout(timer);
@@ -184,14 +183,13 @@ export function draftKeeper(
   addEventListener('pagehide', () => {
     kept = {};
     const taken = take();
-    if (taken) writeNow(taken.of, taken.draft);
+    if (taken) writeNow(drafts(), taken.of, taken.draft);
   });
   return {
     flush,
-    end(of) {
-      const ended: Draft = { changes: new Map(), thresholds: {}, time: Date.now() };
-      writeNow(of, ended);
-      write(of, ended);
+    replace(to, of, draft = { changes: new Map(), thresholds: {}, time: Date.now() }) {
+      writeNow(to, of, draft);
+      to.write(of, draft).catch(warn);
     },
   };
 }

@@ -13,7 +13,7 @@ import {
   withAlong,
 } from './planes.ts';
 import { isOpen, type ReviewedPick } from './review.ts';
-import { type Edit, NO_VOXEL_SIZE } from './state.ts';
+import { type Edit, NO_VOXEL_SIZE, NOT_READ } from './state.ts';
 
 /** Moves the slice across an axis by some planes. */
 export function moveSlice({ live }: Page, axis: Axis, planes: number): void {
@@ -125,9 +125,10 @@ export interface PlacingOptions {
 
 /** Adds a pick of the object at hand and selects it; tells if it lies on another. */
 export function addPick(page: Page, position: Point, { across }: PlacingOptions = {}): void {
-  const { object, edits, isUnscaled } = page.live.state;
-  if (isUnscaled) page.desk.tell(NO_VOXEL_SIZE);
-  if (object === undefined || isUnscaled) return;
+  const { object, edits, isUnscaled, arePicksRead } = page.live.state;
+  const reason = isUnscaled ? NO_VOXEL_SIZE : arePicksRead ? undefined : NOT_READ;
+  if (reason !== undefined) page.desk.tell(reason);
+  if (object === undefined || reason !== undefined) return;
   let number = edits.size + 1;
   while (edits.has(`added ${number}`)) number++;
   const id = `added ${number}`;

@@ -37,7 +37,7 @@ function placeOf({ object, position: { x, y, z } }: Pick<ParticlePick, 'object' 
 
 /** A review that was saved. */
 export interface SavedReview {
-  /** What was saved. Later edits go on; if the page shows another set by now, it stays. */
+  /** As it was when the save began; later edits go on. */
   readonly state: State;
   /** By the id that a pick had before, the one that it has in its file. */
   readonly ids: ReadonlyMap<string, string>;

@@ -1,6 +1,7 @@
 import { button, element, field } from './element.ts';
 import type { Page } from './page.ts';
 import { freeSession, isConflict, savePicks } from './save.ts';
+import { NOT_READ, type State } from './state.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Why nothing can be saved. */
@@ -32,7 +33,10 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
   document.body.append(dialog);
   let isNamed = false;
 
+  let asked: State['loaded'] | undefined;
+
   const ask = (message: string) => {
+    asked = live.state.loaded;
     const { kept, rejected } = page.review();
     const added = kept.filter(({ source }) => source !== 'found').length;
     const changed = added === 0 ? '' : `, ${added} of them added or edited`;
@@ -44,35 +48,49 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
     if (!dialog.open) dialog.showModal();
   };
   const save = async () => {
-    const { userId: user, sessionId: session } = live.state;
+    const { state } = live;
+    const { run = '', userId: user, sessionId: session } = state;
     const name = { userId: user, sessionId: session };
+    const open = workspace.run?.run;
     try {
-      const { label, network, kept, rejected, unknown } = await savePicks(page, workspace, name);
+      const { label, network, kept, rejected, unknown } = await savePicks(workspace, name);
       isNamed = true;
+      const place = live.state.run === run ? '' : ` of ${run}`;
       const found = network === undefined ? '' : `; what the network found as ${network}`;
       const rest = unknown === 0 ? '' : `; ${unknown} of objects that the project does not have were left out`;
       live.change({
         message: {
-          text: `Saved ${kept} picks as ${label}, ${rejected} rejected${found}${rest}.`,
+          text: `Saved ${kept} picks${place} as ${label}, ${rejected} rejected${found}${rest}.`,
           isError: unknown > 0,
         },
       });
     } catch (error) {
-      const run = workspace.run?.run;
-      if (run === undefined) return page.desk.tell(error);
       const reason = error instanceof Error ? error.message : String(error);
+      const free = open && isConflict(error) ? await freeSession(open, name) : undefined;
+      if (open === undefined) page.desk.tell(error);
+      // Other picks show by now, and the dialog would save those.
+      else if (live.state.loaded !== state.loaded) page.desk.tell(new Error(`${run} was not saved: ${reason}`));
       // Whatever else went wrong may go right next time, as when the server is back.
-      if (!isConflict(error)) return ask(reason);
-      live.change({ sessionId: await freeSession(run, name) });
-      ask(`${reason} This session is free:`);
+      else if (free === undefined) ask(reason);
+      else {
+        live.change({ sessionId: free });
+        ask(`${reason} This session is free:`);
+      }
     }
   };
-  form.addEventListener('submit', () => {
+  form.addEventListener('submit', (event) => {
+    if (live.state.loaded !== asked) {
+      event.preventDefault();
+      return ask('Other picks have come meanwhile. Save these?');
+    }
     live.change({ userId: userId.value.trim(), sessionId: sessionId.value.trim() });
     save().catch(page.desk.tell);
   });
   return async () => {
     if (!live.state.canWrite) page.desk.tell(READ_ONLY);
+    else if (!live.state.arePicksRead) page.desk.tell(NOT_READ);
+    else if (workspace.isSaving)
+      page.desk.tell('The picks are being saved. Press S again for what you decide meanwhile.');
     else if (isNamed || workspace.review?.isOwn) await save().catch(page.desk.tell);
     else ask('');
   };

@@ -2,11 +2,10 @@ import type { PicksFile, Run } from '../entry/copick.ts';
 import { CryoetPicksError, isCryoetPicksError, type ParticlePick } from '../entry/index.ts';
 import { labelOf, type ReadFile, type ReadSet, readSet, setsOf } from './collection.ts';
 import { asTakenBack, holdsAll, missingObjects } from './interrupted.ts';
-import type { Page } from './page.ts';
 import { type ReviewedPick, toSave } from './review.ts';
 import { isReviewRecord, PROGRAM, type ReviewRecord, rejectsOf, type SetName } from './review-record.ts';
 import { lineageOf, pickedRecord, savedIds } from './set-review.ts';
-import type { Workspace } from './workspace.ts';
+import type { Saving, Workspace } from './workspace.ts';
 
 /** What saving did. */
 export interface Saved {
@@ -20,64 +19,67 @@ export interface Saved {
 }
 
 /**
- * Writes the kept picks as a set of a person's own, and what was rejected as another; the page goes on with the set that was written.
+ * Writes the kept picks as a set of a person's own, and what was rejected as another: those that show when it is called, whatever
+ * happens before it has ended. The page goes on with the set that was written.
  * What the network has just found is written before them, as a set of the network.
  *
  * Only the set under review is replaced, if the person made it and nobody has changed it since it was read, and one that a save of
  * these picks has not finished. All files are checked before one is written; interrupted.ts says in which order they are, and why.
  *
- * @throws `conflict` for any other set that is there, which says what was written before it was noticed; what writing throws.
+ * @throws `conflict` for any other set that is there, which says what was written before it was noticed; what `save` of the
+ *   workspace and what writing throw.
  */
-export async function savePicks(page: Page, workspace: Workspace, name: SetName): Promise<Saved> {
-  const { run, known, review } = target(workspace);
+export function savePicks(workspace: Workspace, name: SetName): Promise<Saved> {
+  return workspace.save((saving) => write(saving, name));
+}
+
+async function write({ run, known, state, review, read, ...saving }: Saving, name: SetName): Promise<Saved> {
+  const { person, tomogram, thresholds } = state;
   const isKnown = ({ object }: ParticlePick) => known.has(object);
-  const split = () => ({ kept: page.review().kept.filter(isKnown), rejected: page.review().rejected.filter(isKnown) });
-  const isOwn = review?.isOwn ?? false;
+  const [kept, rejected] = [review.kept.filter(isKnown), review.rejected.filter(isKnown)];
+  const isOwn = read?.isOwn ?? false;
   const sets = {
-    picks: { author: name, read: review?.picks },
-    rejects: { author: rejectsOf(name), read: review?.rejects },
+    picks: { author: name, read: read?.picks },
+    rejects: { author: rejectsOf(name), read: read?.rejects },
   };
-  const left = await unfinished(run, name, { person: page.live.state.person, ...split() });
+  const left = await unfinished(run, name, { person, kept, rejected });
   const versions = {
     rejects: await replaceableVersions(run, sets.rejects, { isOwn, left }),
     picks: await replaceableVersions(run, sets.picks, { isOwn, left }),
   };
-  const network = await workspace.saveDetection();
-  const { state } = page.live;
-  const { kept, rejected } = split();
-  const unknown = page.review().all.length - kept.length - rejected.length;
+  const network = await saving.saveDetection();
+  const { picking = state.picking, label: reviewedSet = state.set ?? null } = network ?? {};
+  const unknown = review.all.length - kept.length - rejected.length;
   const reviewed = state.loaded.filter(isKnown);
-  const candidatesOf = state.picking?.candidatesOf;
+  const candidatesOf = picking?.candidatesOf;
   const shared = {
     program: PROGRAM,
-    person: state.person,
-    reviewed: lineageOf(review) ?? state.set ?? null,
+    person,
+    reviewed: lineageOf(read) ?? reviewedSet,
     saved: new Date().toISOString(),
     objects: objectsOf([...reviewed, ...kept], versions.picks),
-    thresholds: state.thresholds,
-    tomogram: state.tomogram ?? null,
+    thresholds,
+    tomogram: tomogram ?? null,
   } as const;
   const recordOf = (object: string): ReviewRecord => {
-    const picked = candidatesOf && pickedRecord(object, state);
+    const picked = candidatesOf && pickedRecord(object, { ...state, picking });
     return { ...shared, ...(picked && { picked: { ...picked, candidatesOf } }) };
   };
   const written = network ? [network.label] : [];
-  const takenBack = kept.filter(({ id }) => review?.edits.get(id)?.decision === 'rejected');
+  const takenBack = kept.filter(({ id }) => read?.edits.get(id)?.decision === 'rejected');
   const rejects = { ...sets.rejects, picks: rejected.map(toSave), versions: versions.rejects, reviewed: [] };
   const isSuperset = takenBack.length > 0 && versions.rejects.size > 0;
   const first = isSuperset ? [...rejects.picks, ...takenBack.map(toSave).map(asTakenBack)] : rejects.picks;
-  await afterWriting(written, () => writeSet(run, { ...rejects, picks: first }, recordOf));
-  if (first.length > 0) written.push(labelOf(sets.rejects.author));
+  await writeSet(run, { ...rejects, picks: first }, { recordOf, written });
   const picks = { ...sets.picks, picks: kept.map(toSave), versions: versions.picks, reviewed };
-  await afterWriting(written, () => writeSet(run, picks, recordOf));
+  await writeSet(run, picks, { recordOf, written });
   if (isSuperset) {
-    written.push(labelOf(name));
     const now = await versionsNow(run, sets.rejects.author);
-    await afterWriting(written, () => writeSet(run, { ...rejects, versions: now }, recordOf));
+    await writeSet(run, { ...rejects, versions: now }, { recordOf, written });
   }
   const [saved] = await run.pickSets({ ...name });
   const label = labelOf(saved ?? name);
-  await workspace.showSaved(label, { state, ids: savedIds([...kept, ...rejected]) });
+  await saving.goOn(label, savedIds([...kept, ...rejected]));
   return {
     label,
     network: network?.label,
@@ -85,15 +87,6 @@ export async function savePicks(page: Page, workspace: Workspace, name: SetName)
     rejected: rejected.length,
     unknown,
   };
-}
-
-/** The run to save into. @throws An error if there is none. */
-function target({ run, collection, review }: Workspace) {
-  if (collection?.project === undefined) {
-    throw new Error('There is no project to save into; export the picks instead.');
-  }
-  if (run?.run === undefined) throw new Error('This run is not open: nothing was saved.');
-  return { run: run.run, known: new Set(collection.project.objects.map(({ name }) => name)), review };
 }
 
 /** A set that is to be written. */
@@ -181,35 +174,45 @@ function conflict(message: string): CryoetPicksError {
   return new CryoetPicksError('conflict', `${message} Nothing was written.`);
 }
 
-/** Writes; if somebody else has written meanwhile, the conflict says what was written before. */
-async function afterWriting(written: readonly string[], write: () => Promise<void>): Promise<void> {
-  try {
-    await write();
-  } catch (error) {
-    if (!isConflict(error) || written.length === 0) throw error;
-    const message = `${(error as Error).message} Written before that: ${written.join(', ')}.`;
-    throw new CryoetPicksError('conflict', message, { cause: error });
-  }
+/** What each set of a save is written with. */
+interface Writing {
+  readonly recordOf: (object: string) => ReviewRecord;
+  /** Labels of the sets that it has written; the next one is added. */
+  readonly written: string[];
 }
 
+/**
+ * Writes a set, unless it has nothing to write.
+ *
+ * @throws `conflict` if somebody else has written it since it was checked, which says what was written before.
+ */
 async function writeSet(
   run: Run,
   { author, picks, read, reviewed, versions }: SetToWrite,
-  recordOf: (object: string) => ReviewRecord,
+  { recordOf, written }: Writing,
 ): Promise<void> {
   const objects = objectsOf([...reviewed, ...picks], versions);
   if (objects.length === 0) return;
   const files = new Map<string, PicksFile>(read?.files.map(({ file }) => [file.object, file]));
-  await run.writePicks(picks, {
-    ...author,
-    objects,
-    // What they say beside their picks goes along.
-    files: [...files.values()].filter(({ object }) => objects.includes(object)),
-    ifVersion: Object.fromEntries(
-      objects.map((object) => [object, versions.has(object) ? versions.get(object) : null]),
-    ),
-    provenance: Object.fromEntries(objects.map((object) => [object, recordOf(object)])),
-  });
+  const label = labelOf(author);
+  try {
+    await run.writePicks(picks, {
+      ...author,
+      objects,
+      // What they say beside their picks goes along.
+      files: [...files.values()].filter(({ object }) => objects.includes(object)),
+      ifVersion: Object.fromEntries(
+        objects.map((object) => [object, versions.has(object) ? versions.get(object) : null]),
+      ),
+      provenance: Object.fromEntries(objects.map((object) => [object, recordOf(object)])),
+    });
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    const before = written.length === 0 ? '' : ` Written before that: ${written.join(', ')}.`;
+    const message = `${label} was written by another program or page during this save.${before}`;
+    throw new CryoetPicksError('conflict', message, { cause: error });
+  }
+  if (!written.includes(label)) written.push(label);
 }
 
 /** The objects that get a file: those of picks, and those that have one. */

@@ -82,6 +82,8 @@ export interface State {
   /** Labels of the pick sets of the run: `user/session`. */
   readonly sets: readonly string[];
   readonly set?: string | undefined;
+  /** True once the picks of the run have been read, or that it has none; before that, none are added and none are saved. */
+  readonly arePicksRead: boolean;
   /** Runs in which something was found that is not saved. */
   readonly unsaved: ReadonlySet<string>;
   readonly truthSet?: string | undefined;
@@ -195,6 +197,7 @@ export const noRun: typeof noReview &
     | 'grid'
     | 'isUnscaled'
     | 'sets'
+    | 'arePicksRead'
     | 'truthSet'
     | 'otherSet'
     | 'segmentations'
@@ -210,6 +213,7 @@ export const noRun: typeof noReview &
   grid: undefined,
   isUnscaled: false,
   sets: [],
+  arePicksRead: false,
   truthSet: undefined,
   otherSet: undefined,
   segmentations: [],
@@ -251,6 +255,9 @@ export const emptyState: State = {
 /** What to do about a file that does not say its voxel size. */
 export const NO_VOXEL_SIZE =
   'This file does not say its voxel size, so lengths are in voxels: give it under "Voxel size", beside the slices, to add, detect and export picks.';
+
+/** What to tell who adds or saves picks before those of a run have been read. */
+export const NOT_READ = 'The picks of this run have not been read yet: nothing can be added or saved before.';
 
 /** The unit of lengths. */
 export function lengthUnit({ isUnscaled }: Pick<State, 'isUnscaled'>): 'Å' | 'voxels' {

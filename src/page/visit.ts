@@ -13,7 +13,7 @@ export interface OpenTomogram {
 
 /**
  * The stay in one run: all that was opened of it, and the tasks that go on there. The next run replaces it as a whole, so that nothing
- * of the run before can be seen or written.
+ * of the run before can be seen. A save is no task: it has its own copy of what it writes, and goes on to its end.
  */
 export interface Visit {
   /** Absent until it is open, and for one that could not be opened. */

@@ -1,14 +1,15 @@
+import type { Run } from '../entry/copick.ts';
 import type { VolumeSource } from '../entry/index.ts';
 import { type Collection, labelOf, type OpenRun, readSet, truthOf } from './collection.ts';
 import { colorsOf } from './colors.ts';
 import { createDetections, type Detection, type Detections, writeAsNetwork } from './detections.ts';
-import { type DraftOf, type Drafts, draftKeeper, draftsIn } from './drafts.ts';
+import { type DraftOf, type Drafts, draftFrom, draftKeeper, draftsIn } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
 import { flyTo, nextOpen, selectedPick } from './navigate.ts';
 import { assumedRadii, type Page } from './page.ts';
 import { middleOf } from './planes.ts';
-import { goneOn, resumed, type SavedReview } from './resume.ts';
+import { goneOn, resumed } from './resume.ts';
 import { type Review, reviewOf } from './review.ts';
 import { holdsRejects } from './review-record.ts';
 import { shownRadii } from './scoring.ts';
@@ -17,8 +18,10 @@ import {
   emptyState,
   movedThresholds,
   NO_VOXEL_SIZE,
+  NOT_READ,
   noReview,
   noRun,
+  type Picking,
   type ShownObject,
   type State,
   UNSAVED,
@@ -46,17 +49,53 @@ export interface Workspace {
   openTruth(label: string | undefined): Promise<void>;
   openOther(label: string | undefined): Promise<void>;
   openSegmentation(label: string | undefined): Promise<void>;
-  /** Keeps what was just found until the page is closed or `saveDetection` has written it; shows it, if its run is open. */
+  /** Keeps what was just found until the page is closed or it has been saved; shows it, if its run is open. */
   showDetection(detection: Detection): Promise<void>;
+  /** True while a save goes on. */
+  readonly isSaving: boolean;
   /**
-   * Writes what was found in this run as a set of the network, under a session that nobody has used, if it is what shows; gives the
-   * label of the set.
+   * Saves what shows: `write` gets it as it is now, whatever happens meanwhile. Until it has ended no other save begins, and neither
+   * its run nor a set of it is opened.
+   *
+   * @throws An error that says why nothing can be saved; what `write` throws.
    */
-  saveDetection(): Promise<{ readonly label: string } | undefined>;
-  /** Shows a set that was just saved, in place of the one that it was made of. */
-  showSaved(label: string, saved: SavedReview): Promise<void>;
+  save<T>(write: (saving: Saving) => Promise<T>): Promise<T>;
   /** The review of a set in a run that is not open: as its files and its draft say, at the thresholds that were moved here. */
   reviewIn(name: string, run: OpenRun, label: string, signal: AbortSignal): Promise<Review>;
+}
+
+/** A save, from the moment that it begins: what showed then, and the steps that change what shows. */
+export interface Saving {
+  readonly collection: Collection;
+  /** Names of the objects of the project: picks of others cannot be written. */
+  readonly known: ReadonlySet<string>;
+  readonly run: Run;
+  readonly state: State;
+  readonly review: Review;
+  /** The set under review, as it was read; absent without one. */
+  readonly read: SetReview | undefined;
+  /** Writes what the network has just found, if it is what showed, as a set of the network, under a session that nobody has used. */
+  saveDetection(): Promise<SavedDetection | undefined>;
+  /**
+   * Goes on with the set that was written: what was decided meanwhile is shown over it, or, where something else shows by now, is in
+   * its draft. `ids` has, by the id that a pick had when the save began, the one that it has in its file.
+   */
+  goOn(label: string, ids: ReadonlyMap<string, string>): Promise<void>;
+}
+
+/** A set of the network that was written. */
+export interface SavedDetection {
+  readonly label: string;
+  readonly picking: Picking;
+}
+
+/** The save that goes on. */
+interface CurrentSave {
+  readonly collection: Collection;
+  readonly state: State;
+  /** The state in which its picks were left, if they do not show any more. */
+  left: State | undefined;
+  readonly ended: Promise<void>;
 }
 
 const nowhere: Place = { thresholds: {}, hidden: [] };
@@ -92,6 +131,7 @@ export function createWorkspace(page: Page): Workspace {
   const { tell } = desk;
   let opened: Opened | undefined;
   let visit = createVisit();
+  let current: CurrentSave | undefined;
   const keeper = draftKeeper(live, () => opened?.drafts, tell);
 
   /** Does a task of the open run; a later one of its kind, and the next run, stop it without a word. */
@@ -111,6 +151,7 @@ export function createWorkspace(page: Page): Workspace {
   const keep = () => {
     keeper.flush();
     opened?.detections.remember(live.state);
+    if (current?.state.loaded === live.state.loaded) current.left = live.state;
   };
   /** Leaves the run. */
   const leave = () => {
@@ -196,6 +237,7 @@ export function createWorkspace(page: Page): Workspace {
       show({
         ...noReview,
         ...shown(review, label),
+        arePicksRead: true,
         edits,
         thresholds: { ...review.thresholds, ...(review.candidates && carried), ...moved, ...place.thresholds },
         objects: withUnknown(live.state.objects, review.loaded),
@@ -220,6 +262,64 @@ export function createWorkspace(page: Page): Workspace {
       const picks = await picksOf(run, label, signal);
       show({ truthSet: label, truth: picks, objects: withUnknown(live.state.objects, picks) });
     });
+  };
+
+  /** Waits until a run is not being saved: it would be read half written. */
+  const untilSaved = async (run: string | undefined) => {
+    if (current?.state.run === run && current?.collection === opened?.collection) await current?.ended;
+  };
+  const beginSave = (): Saving => {
+    const { state } = live;
+    const { run: name, person, loaded } = state;
+    const here = visit;
+    if (opened?.collection.project === undefined) {
+      throw new Error('There is no project to save into; export the picks instead.');
+    }
+    const run = here.run?.run;
+    if (run === undefined || name === undefined) throw new Error('This run is not open: nothing was saved.');
+    if (!state.arePicksRead) throw new Error(NOT_READ);
+    const before = opened;
+    const { collection, drafts, detections, wishes } = before;
+    const { signal } = new AbortController();
+    const isShown = () => live.state.loaded === loaded;
+    let { set } = state;
+    const found = set === UNSAVED ? detections.of(name) : undefined;
+    return {
+      ...{ collection, run, state, review: page.review(), read: here.review },
+      known: new Set(opened.collection.project.objects.map((object) => object.name)),
+      async saveDetection() {
+        if (found === undefined) return undefined;
+        const author = await writeAsNetwork(run, found);
+        const { provenance: madeBy } = await run.readCandidates(author);
+        const picking = { candidatesOf: author, madeBy };
+        const label = labelOf(author);
+        set = label;
+        detections.forget(found);
+        // The picks are the same, and so are their edits.
+        if (isShown()) live.change({ set, sets: [...live.state.sets, label], picking });
+        else if (current?.left) keeper.replace(drafts, { run: name, set, person }, draftFrom(current.left));
+        if (opened === before) live.change({ unsaved: detections.runs });
+        here.run = await collection.open(name, signal);
+        return { label, picking };
+      },
+      async goOn(label, ids) {
+        const now = await collection.open(name, signal);
+        const read = await readReview(now, label, { person, signal });
+        // From here on nothing waits, so that no decision falls between.
+        const last = isShown() ? live.state : (current?.left ?? state);
+        const after = { ...shown(read, label), ...goneOn({ state, ids }, read, last) };
+        if (set !== label) keeper.replace(drafts, { run: name, set, person });
+        keeper.replace(drafts, { run: name, set: label, person }, draftFrom(after));
+        here.run = now;
+        if (isShown() || wishes.set === undefined || wishes.set === (set ?? null)) wishes.set = label;
+        if (visit !== here) return;
+        live.change({ sets: now.sets.map((one) => one.label) });
+        if (!isShown()) return;
+        here.review = read;
+        live.change({ ...noReview, ...after });
+        for (const problem of read.problems) tell(problem);
+      },
+    };
   };
 
   const workspace: Workspace = {
@@ -283,6 +383,7 @@ export function createWorkspace(page: Page): Workspace {
       live.change({ ...noRun, run: name, ...loading(page) });
       const here = visit;
       await during('run', async ({ signal, show }) => {
+        await untilSaved(name);
         const run = await collection.open(name, signal);
         const tomograms = run.tomograms.map(({ label }) => label);
         const sets = run.sets.map(({ label }) => label);
@@ -318,6 +419,9 @@ export function createWorkspace(page: Page): Workspace {
     },
 
     async openSet(label) {
+      const here = visit;
+      await untilSaved(live.state.run);
+      if (visit !== here) return;
       if (opened && label !== UNSAVED) opened.wishes.set = label ?? null;
       await showSet(label, nowhere);
     },
@@ -360,60 +464,28 @@ export function createWorkspace(page: Page): Workspace {
       if (opened === undefined) return;
       opened.detections.keep(detection);
       live.change({ unsaved: opened.detections.runs });
+      await untilSaved(detection.run);
       if (live.state.run === detection.run) await showSet(UNSAVED, nowhere);
     },
 
-    async saveDetection() {
-      const { run: name, set, loaded } = live.state;
-      const here = visit;
-      const detection = opened?.detections.of(name);
-      if (set !== UNSAVED || opened === undefined || here.run?.run === undefined || detection === undefined) {
-        return undefined;
-      }
-      const { collection, detections } = opened;
-      const author = await writeAsNetwork(here.run.run, detection);
-      const { provenance: madeBy } = await here.run.run.readCandidates(author);
-      detections.forget(detection.run);
-      const label = labelOf(author);
-      live.change({ unsaved: detections.runs });
-      const run = await collection.open(detection.run, new AbortController().signal);
-      here.run = run;
-      // The picks are the same, and so are their edits.
-      if (live.state.loaded === loaded) {
-        live.change({
-          set: label,
-          sets: run.sets.map((one) => one.label),
-          picking: { candidatesOf: author, madeBy },
-        });
-      }
-      return { label };
+    get isSaving() {
+      return current !== undefined;
     },
 
-    async showSaved(label, saved) {
-      const { run: name, set, person, loaded } = saved.state;
-      if (opened === undefined || name === undefined) return;
-      const { collection, wishes } = opened;
-      for (const one of new Set([set, label])) keeper.end({ run: name, set: one, person });
-      if (live.state.loaded !== loaded) return;
-      const here = visit;
-      wishes.set = label;
-      await during('set', async ({ signal, show }) => {
-        const run = await collection.open(name, signal);
-        const review = await readReview(run, label, { person, signal });
-        signal.throwIfAborted();
-        const { edits, thresholds, selected } = goneOn(saved, review, live.state);
-        show({
-          sets: run.sets.map((one) => one.label),
-          ...noReview,
-          ...shown(review, label),
-          edits,
-          thresholds,
-          selected,
-        });
-        here.run = run;
-        here.review = review;
-        for (const problem of review.problems) tell(problem);
+    async save(write) {
+      if (current) throw new Error('The picks are still being saved: nothing was saved again.');
+      const saving = beginSave();
+      let end: () => void = () => undefined;
+      const ended = new Promise<void>((resolve) => {
+        end = resolve;
       });
+      current = { collection: saving.collection, state: saving.state, left: undefined, ended };
+      try {
+        return await write(saving);
+      } finally {
+        current = undefined;
+        end();
+      }
     },
 
     async reviewIn(name, run, label, signal) {
@@ -439,7 +511,7 @@ function listFound({ live, review }: Page): void {
 }
 
 /** A set that is shown, as its files are. */
-function shown(review: SetReview, label: string | undefined): Partial<State> {
+function shown(review: SetReview, label: string | undefined) {
   const { loaded, edits, candidates, picking, thresholds, minDistances, isOwn, picks } = review;
   const [first] = picks.files;
   return {

@@ -17,7 +17,7 @@ beforeEach(() => {
     names.map((object, i) => ({ object, position: { x: 300 * i, y: 0, z: 0 }, score: 0.9 - i / 10 })),
   );
   const objects = ['ribosome', 'virus'].map((name) => ({ name, color: 'rgb(0 0 0)', radius: 80 }));
-  page.live.change({ loaded, objects, object: 'ribosome' });
+  page.live.change({ loaded, objects, object: 'ribosome', arePicksRead: true });
 });
 
 /** x of the selected pick, in hundreds of Å. */

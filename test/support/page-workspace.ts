@@ -94,7 +94,7 @@ export async function openPage({ project, overlay, place, wrap = (one) => one }:
   return {
     page,
     workspace,
-    save: (name) => savePicks(page, workspace, { userId: 'me', sessionId: '1', ...name }),
+    save: (name) => savePicks(workspace, { userId: 'me', sessionId: '1', ...name }),
     counts: () => ({ kept: page.review().kept.length, rejected: page.review().rejected.length }),
   };
 }
