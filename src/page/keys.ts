@@ -1,4 +1,4 @@
-import { decide, deletePick, flyTo, listed, moveSlice, step, stepToOpen, zoomBy } from './navigate.ts';
+import { decide, deletePick, flyTo, listed, moveSlice, redo, step, stepToOpen, undo, zoomBy } from './navigate.ts';
 import type { Page } from './page.ts';
 
 /** What keys do that is not done by the state alone. */
@@ -17,6 +17,8 @@ interface Key {
   readonly shown: string;
   readonly does: string;
   readonly press: (event: KeyboardEvent) => void;
+  /** True if it goes on while it is held; any other key acts once. */
+  readonly isHeld?: boolean | undefined;
 }
 
 /** All keys, in the order of the help. */
@@ -32,14 +34,14 @@ export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
   };
   return [
     { keys: ['?'], shown: '?', does: 'these keys', press: () => live.change({ isHelp: !live.state.isHelp }) },
-    { keys: [','], shown: 'wheel , .', does: 'previous and next slice', press: () => slice(-1) },
-    { keys: ['.'], shown: '', does: '', press: () => slice(1) },
-    { keys: ['pageup'], shown: 'PgUp PgDn', does: 'ten slices', press: () => slice(-10) },
-    { keys: ['pagedown'], shown: '', does: '', press: () => slice(10) },
+    { keys: [','], shown: 'wheel , .', does: 'previous and next slice', press: () => slice(-1), isHeld: true },
+    { keys: ['.'], shown: '', does: '', press: () => slice(1), isHeld: true },
+    { keys: ['pageup'], shown: 'PgUp PgDn', does: 'ten slices', press: () => slice(-10), isHeld: true },
+    { keys: ['pagedown'], shown: '', does: '', press: () => slice(10), isHeld: true },
     { keys: [], shown: 'drag, ctrl wheel', does: 'pan, zoom', press: () => undefined },
     { keys: [], shown: 'space drag', does: 'pan, while editing too', press: () => undefined },
-    { keys: ['+', '='], shown: '+ −', does: 'zoom', press: () => zoomBy(page, 1.25) },
-    { keys: ['-'], shown: '', does: '', press: () => zoomBy(page, 0.8) },
+    { keys: ['+', '='], shown: '+ −', does: 'zoom', press: () => zoomBy(page, 1.25), isHeld: true },
+    { keys: ['-'], shown: '', does: '', press: () => zoomBy(page, 0.8), isHeld: true },
     { keys: ['f'], shown: 'F', does: 'fit the slice', press: commands.fit },
     { keys: [], shown: 'right drag', does: 'contrast', press: () => undefined },
     {
@@ -58,8 +60,8 @@ export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
         if (object) live.change({ object: object.name });
       },
     },
-    { keys: ['j'], shown: 'J K', does: 'next and previous pick', press: () => step(page, 1) },
-    { keys: ['k'], shown: '', does: '', press: () => step(page, -1) },
+    { keys: ['j'], shown: 'J K', does: 'next and previous pick', press: () => step(page, 1), isHeld: true },
+    { keys: ['k'], shown: '', does: '', press: () => step(page, -1), isHeld: true },
     { keys: ['u'], shown: 'U', does: 'next undecided pick', press: () => stepToOpen(page) },
     { keys: ['g'], shown: 'G', does: 'gallery', press: () => live.change({ isGallery: !live.state.isGallery }) },
     {
@@ -70,6 +72,7 @@ export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
         () => 1,
         () => slice(1),
       ),
+      isHeld: true,
     },
     {
       keys: ['arrowleft'],
@@ -79,8 +82,9 @@ export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
         () => -1,
         () => slice(-1),
       ),
+      isHeld: true,
     },
-    { keys: ['arrowdown'], shown: '', does: '', press: inGallery(commands.tilesPerRow, () => slice(1)) },
+    { keys: ['arrowdown'], shown: '', does: '', press: inGallery(commands.tilesPerRow, () => slice(1)), isHeld: true },
     {
       keys: ['arrowup'],
       shown: '',
@@ -89,14 +93,15 @@ export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
         () => -commands.tilesPerRow(),
         () => slice(-1),
       ),
+      isHeld: true,
     },
     { keys: ['a'], shown: 'A', does: 'accept, and go on', press: () => decide(page, 'accepted') },
     { keys: ['x'], shown: 'X', does: 'reject, and go on', press: () => decide(page, 'rejected') },
     {
       keys: ['z'],
       shown: 'Z, shift Z',
-      does: 'undo, redo',
-      press: ({ shiftKey }) => live.dispatch({ type: shiftKey ? 'redo' : 'undo' }),
+      does: 'undo, redo, back to the last save',
+      press: ({ shiftKey }) => (shiftKey ? redo(page) : undo(page)),
     },
     {
       keys: ['e'],
@@ -126,7 +131,7 @@ export function attachKeys(keys: readonly Key[]): void {
     const key = byKey.get(event.key.toLowerCase());
     if (key === undefined) return;
     event.preventDefault();
-    key.press(event);
+    if (!event.repeat || key.isHeld) key.press(event);
   });
 }
 

@@ -107,6 +107,18 @@ export function editPick({ live }: Page, id: string, edit: Edit): void {
   live.dispatch({ type: 'edit', changes: new Map([[id, isEmpty ? undefined : edit]]) });
 }
 
+/** Takes the last edit back. A save ends what can be taken back: the picks of its files have other names. */
+export function undo({ live, desk }: Page): void {
+  if (live.state.undo.length === 0) desk.tell('There is nothing to undo since the picks were opened or saved.');
+  else live.dispatch({ type: 'undo' });
+}
+
+/** Makes the edit again that was taken back last. */
+export function redo({ live, desk }: Page): void {
+  if (live.state.redo.length === 0) desk.tell('There is nothing to redo.');
+  else live.dispatch({ type: 'redo' });
+}
+
 /** Deletes the selected pick: an added one goes, any other is neither kept nor taught as wrong. */
 export function deletePick(page: Page): void {
   const pick = selectedPick(page);

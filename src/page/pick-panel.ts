@@ -1,6 +1,18 @@
 import { crops } from './crop.ts';
 import { button, chooser, element, setOptions } from './element.ts';
-import { addPick, decide, deletePick, flyTo, listed, renamePick, selectedPick, step, stepToOpen } from './navigate.ts';
+import {
+  addPick,
+  decide,
+  deletePick,
+  flyTo,
+  listed,
+  redo,
+  renamePick,
+  selectedPick,
+  step,
+  stepToOpen,
+  undo,
+} from './navigate.ts';
 import type { Page } from './page.ts';
 import { hasScore, markOf, type ReviewedPick, scoreText } from './review.ts';
 
@@ -29,8 +41,8 @@ export function pickPanel(page: Page): HTMLElement {
       'aria-label': 'Add a pick',
     }),
     button('⌫', 'Delete (Del)', () => deletePick(page), { 'aria-label': 'Delete' }),
-    button('↶', 'Undo (Z)', () => live.dispatch({ type: 'undo' }), { 'aria-label': 'Undo' }),
-    button('↷', 'Redo (shift Z)', () => live.dispatch({ type: 'redo' }), { 'aria-label': 'Redo' }),
+    button('↶', 'Undo, back to the last save (Z)', () => undo(page), { 'aria-label': 'Undo' }),
+    button('↷', 'Redo (shift Z)', () => redo(page), { 'aria-label': 'Redo' }),
     rename,
   );
   const list = pickList(page);

@@ -1,0 +1,73 @@
+import { expect, it } from 'vitest';
+import { detectProject } from '../../src/entry/index.ts';
+import { attachKeys, keysOf } from '../../src/page/keys.ts';
+import { listed } from '../../src/page/navigate.ts';
+import { drain, model, noisyProject, type OpenedPage, openPage, stubBrowser } from '../support/page-workspace.ts';
+
+stubBrowser();
+
+/** Gives a page the keyboard; `press` holds a key for a number of events, as a browser repeats them. */
+async function withKeys() {
+  const given = await noisyProject({ runs: ['TS_1'] });
+  await drain(detectProject(given.project, { model }));
+  const opened = await openPage(given);
+  let listen: (event: unknown) => void = () => undefined;
+  Object.assign(globalThis, {
+    addEventListener: (_: string, react: typeof listen) => {
+      listen = react;
+    },
+    document: { querySelector: () => null },
+    HTMLSelectElement: class {},
+    HTMLInputElement: class {},
+  });
+  const count = { saves: 0, searches: 0 };
+  attachKeys(
+    keysOf(opened.page, {
+      fit: () => undefined,
+      save: () => count.saves++,
+      detect: () => count.searches++,
+      tilesPerRow: () => 1,
+    }),
+  );
+  const press = (key: string, times = 1) => {
+    for (let i = 0; i < times; i++) listen({ key, repeat: i > 0, preventDefault: () => undefined });
+  };
+  return { ...opened, count, press };
+}
+
+const selected = ({ page }: OpenedPage) => listed(page).findIndex(({ id }) => id === page.live.state.selected);
+
+it('a key that is held saves, searches, decides and switches once, and moves on and on', async () => {
+  const { count, press, ...opened } = await withKeys();
+  const { page } = opened;
+  press('s', 5);
+  press('d', 5);
+  expect(count).toEqual({ saves: 1, searches: 1 });
+  press('i', 4);
+  expect(page.live.state.isInverted).toBe(true);
+  press('j', 3);
+  expect(selected(opened)).toBe(2);
+  press('x', 4);
+  expect(opened.counts().rejected).toBe(1);
+  press('z', 3);
+  expect(opened.counts().rejected).toBe(0);
+});
+
+it('undo goes back to the last save, and says so there', async () => {
+  const { press, ...opened } = await withKeys();
+  const { page } = opened;
+  press('j');
+  press('x');
+  press('x');
+  press('z');
+  expect(opened.counts().rejected).toBe(1);
+  await opened.save();
+  page.live.change({ message: undefined });
+  press('z');
+  expect(page.live.state.message?.text).toMatch(/nothing to undo since the picks were opened or saved/);
+  expect(opened.counts().rejected).toBe(1);
+  press('x');
+  expect(opened.counts().rejected).toBe(2);
+  press('z');
+  expect(opened.counts().rejected).toBe(1);
+});
