@@ -1,5 +1,5 @@
 import { button, chooser, element, field, NONE, setOptions } from './element.ts';
-import { zoomBy } from './navigate.ts';
+import { stepDifference, zoomBy } from './navigate.ts';
 import type { Page } from './page.ts';
 import { lengthUnit } from './state.ts';
 
@@ -23,7 +23,15 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
   const given = (label: string) => (label === NONE ? undefined : label);
   const truth = chooser('Truth', (label) => commands.chooseTruth(given(label)));
   const other = chooser('Compare with', (label) => commands.chooseOther(given(label)));
-  const counts = element('p', { className: 'quiet' });
+  const both = element('span', {});
+  const rings = element('span', {});
+  const onlyHere = button('', 'Fly to the next pick that only the shown set has', () =>
+    stepDifference(page, 'onlyHere'),
+  );
+  const onlyThere = button('', 'Fly to the next pick that only the other set has', () =>
+    stepDifference(page, 'onlyThere'),
+  );
+  const counts = element('p', { className: 'quiet' }, both, ' · ', onlyHere, ' · ', onlyThere, rings);
   const overlay = chooser('Segmentation', (label) => commands.chooseSegmentation(given(label)));
   const overlayField = field('Overlay', overlay);
   const contrast = button('Contrast', 'Contrast by percentiles again; drag with the right button to set it', () => {
@@ -69,12 +77,16 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
     setOptions(truth, [NONE, ...sets], truthSet ?? NONE);
     setOptions(other, [NONE, ...sets], otherSet ?? NONE);
   });
-  live.watch(['others', 'otherSet', 'loaded', 'edits', 'thresholds', 'objects'], () => {
+  live.watch(['others', 'otherSet', 'loaded', 'edits', 'thresholds', 'objects', 'truth'], ({ truth: particles }) => {
     const difference = page.difference();
     counts.hidden = difference === undefined;
+    rings.textContent = particles.length === 0 ? '' : ' · the rings show this, not the truth';
     if (difference === undefined) return;
-    const { both, onlyHere, onlyThere } = difference;
-    counts.textContent = `both ${both.size} · only here ${onlyHere} · only there ${onlyThere.length}`;
+    both.textContent = `both ${difference.both.size}`;
+    onlyHere.textContent = `only here ${difference.onlyHere.length}`;
+    onlyThere.textContent = `only there ${difference.onlyThere.length}`;
+    onlyHere.disabled = difference.onlyHere.length === 0;
+    onlyThere.disabled = difference.onlyThere.length === 0;
   });
   return element(
     'section',

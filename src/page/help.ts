@@ -13,7 +13,7 @@ export function help(page: Page, keys: readonly { readonly shown: string; readon
       {},
       'A ring is where the slice cuts a particle: full size through its middle, smaller and paler away from it. Dashed: ' +
         'rejected. With a truth: a dot in the ring is a hit, a gap in it a false pick, a cross a missed particle. Compared with ' +
-        'another set: a dot is in both, a gap only here, white and dashed only there.',
+        'another set, which counts before a truth: a dot is in both, a gap only here, white and dashed only there.',
     ),
     element('h2', {}, 'Picks'),
     element('p', {}, 'The menu under Accept and Reject makes the selected pick one of another object.'),

@@ -1,4 +1,4 @@
-import type { Axis, Point } from '../entry/index.ts';
+import type { Axis, ParticlePick, Point } from '../entry/index.ts';
 import type { Page } from './page.ts';
 import {
   along,
@@ -41,8 +41,11 @@ function towards({ center }: Camera, held: Point, { down, right }: Plane, ratio:
   return withAlong(withAlong(center, right, moved(right)), down, moved(down));
 }
 
+/** A pick to fly to; one without an id is not under review. */
+type Flight = Pick<ParticlePick, 'object' | 'position'> & { readonly id: string | undefined };
+
 /** Selects a pick and brings it into all slices, as near to their middle as the volume reaches. */
-export function flyTo({ live }: Page, { id, object, position }: ReviewedPick): void {
+export function flyTo({ live }: Page, { id, object, position }: Flight): void {
   const { grid, camera, panels } = live.state;
   const center = grid ? centerNear(position, grid, camera.zoom, panels) : position;
   live.change({ selected: id, object, position, camera: { ...camera, center } });
@@ -87,6 +90,16 @@ export function stepToOpen(page: Page): void {
   const next = nextOpen(page);
   if (next) flyTo(page, next);
   else page.live.change({ message: { text: 'Every pick of this set is decided.', isError: false } });
+}
+
+/** Flies to the next pick that only the shown set has, or only the one that it is compared with; after the last to the first. */
+export function stepDifference(page: Page, side: 'onlyHere' | 'onlyThere'): void {
+  const picks: readonly (ParticlePick & { readonly id?: string })[] = page.difference()?.[side] ?? [];
+  const { position } = page.live.state;
+  const at = picks.findIndex((pick) => distance(pick.position, position) === 0);
+  const next = picks[(at + 1) % picks.length];
+  // A pick of the other set is no pick under review: nothing is selected there.
+  if (next) flyTo(page, { ...next, id: next.id });
 }
 
 /** Accepts or rejects the selected pick, and goes on to the next; a second time changes nothing. */

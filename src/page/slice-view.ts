@@ -1,4 +1,5 @@
 import type { Point } from '../entry/index.ts';
+import { marksOf } from './compare.ts';
 import { element } from './element.ts';
 import { darkestNear } from './extremum.ts';
 import { addPick, movePick, moveSlice, zoomBy } from './navigate.ts';
@@ -134,12 +135,11 @@ function drawPicks(
   const isShown = ({ object }: { readonly object: string }) => !hidden.has(object);
   const colorOf = ({ object }: { readonly object: string }) => page.objectNamed(object).color;
   const review = page.review();
-  const comparison = page.comparison();
-  const difference = page.difference();
-  for (const ring of ringsOf((difference?.onlyThere ?? []).filter(isShown), cut)) {
+  const { partners, missed, onlyThere } = marksOf(page.difference(), page.comparison());
+  for (const ring of ringsOf(onlyThere.filter(isShown), cut)) {
     drawRing(context, ring, { color: '#fff', style: 'dashed' });
   }
-  for (const ring of ringsOf((comparison?.missed ?? []).filter(isShown), cut)) {
+  for (const ring of ringsOf(missed.filter(isShown), cut)) {
     drawRing(context, ring, { color: colorOf(ring.pick), style: 'missed' });
   }
   const rejected = ringsOf(review.rejected.filter(isShown), cut);
@@ -148,7 +148,6 @@ function drawPicks(
     drawRing(context, ring, { color: colorOf(ring.pick), style: 'dashed', isSelected: ring.pick.id === selected });
   }
   for (const ring of kept) {
-    const partners = comparison?.hits ?? difference?.both;
     const style = partners === undefined ? 'plain' : partners.has(ring.pick.id) ? 'hit' : 'false';
     drawRing(context, ring, { color: colorOf(ring.pick), style, isSelected: ring.pick.id === selected });
   }

@@ -1,5 +1,15 @@
 import { beforeEach, expect, it } from 'vitest';
-import { addPick, decide, movePick, nextOpen, renamePick, step, stepToOpen } from '../../src/page/navigate.ts';
+import { marksOf } from '../../src/page/compare.ts';
+import {
+  addPick,
+  decide,
+  movePick,
+  nextOpen,
+  renamePick,
+  step,
+  stepDifference,
+  stepToOpen,
+} from '../../src/page/navigate.ts';
 import { createPage, type Page } from '../../src/page/page.ts';
 import { markOf } from '../../src/page/review.ts';
 import { named } from '../../src/page/state.ts';
@@ -92,4 +102,29 @@ it('a pick that is dragged is selected, with its object, and the slice of the dr
   page.live.change({ position: { x: 0, y: 0, z: 70 } });
   movePick(page, virus.id, { x: 960, y: 40, z: 0 }, { across: 0 });
   expect(page.live.state.position).toEqual({ x: 960, y: 40, z: 70 });
+});
+
+it('rings compare with another set where one is chosen beside a truth, and its differing picks are flown to in a circle', () => {
+  const [first, second, third] = page.review().kept.map(({ object, position, score }) => ({ object, position, score }));
+  const away = { ...second!, position: { x: 5000, y: 0, z: 0 } };
+  page.live.change({ truth: [first!, second!], otherSet: 'me/1', others: [first!, third!, away] });
+  const { partners, missed, onlyThere } = marksOf(page.difference(), page.comparison());
+  const [one, two] = page.review().kept;
+  expect([partners?.has(one!.id), partners?.has(two!.id), missed, onlyThere]).toEqual([true, false, [], [away]]);
+  const flown = (side: 'onlyHere' | 'onlyThere') => {
+    stepDifference(page, side);
+    return [page.live.state.position.x, at()];
+  };
+  expect([flown('onlyHere'), flown('onlyHere'), flown('onlyHere'), flown('onlyHere')]).toEqual([
+    [300, 3],
+    [900, 9],
+    [1200, 12],
+    [300, 3],
+  ]);
+  expect([flown('onlyThere'), flown('onlyThere')]).toEqual([
+    [5000, undefined],
+    [5000, undefined],
+  ]);
+  page.live.change({ otherSet: undefined });
+  expect(marksOf(page.difference(), page.comparison()).partners?.has(two!.id)).toBe(true);
 });
