@@ -24,14 +24,14 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
   const truth = chooser('Truth', (label) => commands.chooseTruth(given(label)));
   const other = chooser('Compare with', (label) => commands.chooseOther(given(label)));
   const both = element('span', {});
-  const rings = element('span', {});
   const onlyHere = button('', 'Fly to the next pick that only the shown set has', () =>
     stepDifference(page, 'onlyHere'),
   );
   const onlyThere = button('', 'Fly to the next pick that only the other set has', () =>
     stepDifference(page, 'onlyThere'),
   );
-  const counts = element('p', { className: 'quiet' }, both, ' · ', onlyHere, ' · ', onlyThere, rings);
+  const title = 'The rings show how the sets compare; the score is that of the truth';
+  const counts = element('p', { className: 'quiet counts', title }, both, ' · ', onlyHere, ' · ', onlyThere);
   const overlay = chooser('Segmentation', (label) => commands.chooseSegmentation(given(label)));
   const overlayField = field('Overlay', overlay);
   const contrast = button('Contrast', 'Contrast by percentiles again; drag with the right button to set it', () => {
@@ -77,10 +77,9 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
     setOptions(truth, [NONE, ...sets], truthSet ?? NONE);
     setOptions(other, [NONE, ...sets], otherSet ?? NONE);
   });
-  live.watch(['others', 'otherSet', 'loaded', 'edits', 'thresholds', 'objects', 'truth'], ({ truth: particles }) => {
+  live.watch(['others', 'otherSet', 'loaded', 'edits', 'thresholds', 'objects'], () => {
     const difference = page.difference();
     counts.hidden = difference === undefined;
-    rings.textContent = particles.length === 0 ? '' : ' · the rings show this, not the truth';
     if (difference === undefined) return;
     both.textContent = `both ${difference.both.size}`;
     onlyHere.textContent = `only here ${difference.onlyHere.length}`;

@@ -45,7 +45,8 @@ export function slices(page: Page, commands: Omit<DisplayCommands, 'fit'>): Slic
     root.style.gridTemplateColumns = `${1 - right}fr ${right}fr`;
     // Messages stay left of the panel of controls.
     document.documentElement.style.setProperty('--display-share', String(right));
-    root.style.gridTemplateRows = `${1 - below}fr ${below}fr`;
+    // The controls show without scrolling on a low screen too. Shares of less than 1 would leave space there.
+    root.style.gridTemplateRows = `minmax(0, ${100 * (1 - below)}fr) minmax(min-content, ${100 * below}fr)`;
     // The panels take their new size with the next frame.
     requestAnimationFrame(() => requestAnimationFrame(() => (live.state.camera.zoom === 0 ? fitAll() : measure())));
   });

@@ -1,5 +1,6 @@
 import { button, element } from './element.ts';
 import type { Page } from './page.ts';
+import type { State } from './state.ts';
 
 /** The bar under the header while something takes long: what is done, what is left, and how to stop it. */
 export function workBar(page: Page): HTMLElement {
@@ -29,26 +30,49 @@ export function leftOf(done: number, total: number, since: number, now: number =
   return seconds < 60 ? ', less than a minute left' : `, ${Math.round(seconds / 60)} min left`;
 }
 
-/** How long a message stays that is no error. */
+/** How long a message stays that needs no answer. */
 const SHOWN_MS = 10_000;
 
-/** The line at the bottom: what went wrong, or what was done. */
+/** Characters that are read at a glance. */
+const GLANCE = 120;
+
+/** True for a message that stays until it is closed or another comes: an error, and what takes longer to read. */
+export function stays({ text, isError }: NonNullable<State['message']>): boolean {
+  return isError || text.length > GLANCE;
+}
+
+/** The lines at the bottom: what went wrong, or what was done. Three show; a button gives the others. */
 export function messageLine(page: Page): HTMLElement {
   const { live } = page;
   const text = element('span', { className: 'text' });
+  const more = button('More', 'Show all of the message', () => open(!root.classList.contains('open')));
   const close = button('×', 'Close', () => live.change({ message: undefined }), { 'aria-label': 'Close the message' });
-  const root = element('div', { className: 'message', role: 'alert' }, text, close);
-  text.addEventListener('click', () => root.classList.toggle('open'));
+  const root = element('div', { className: 'message', role: 'alert' }, text, more, close);
+  const open = (isOpen: boolean) => {
+    root.classList.toggle('open', isOpen);
+    more.textContent = isOpen ? 'Less' : 'More';
+    more.setAttribute('aria-expanded', String(isOpen));
+  };
   let timer: ReturnType<typeof setTimeout> | undefined;
-  live.watch(['message'], ({ message }) => {
+  const wait = () => {
     clearTimeout(timer);
-    // What went well needs no answer; an error stays until it is closed.
-    if (message?.isError === false) timer = setTimeout(() => live.change({ message: undefined }), SHOWN_MS);
+    const { message } = live.state;
+    if (message && !stays(message)) timer = setTimeout(() => live.change({ message: undefined }), SHOWN_MS);
+  };
+  // It is being read.
+  root.addEventListener('pointerenter', () => clearTimeout(timer));
+  root.addEventListener('pointerleave', wait);
+  new ResizeObserver(() => {
+    // While it is open, nothing is hidden that could be measured.
+    if (!root.classList.contains('open')) more.hidden = text.scrollHeight <= text.clientHeight;
+  }).observe(text);
+  live.watch(['message'], ({ message }) => {
+    wait();
     root.hidden = message === undefined;
-    root.classList.remove('open');
     root.classList.toggle('error', message?.isError ?? false);
     text.textContent = message?.text ?? '';
-    text.title = message?.text ?? '';
+    open(false);
+    more.hidden = text.scrollHeight <= text.clientHeight;
   });
   return root;
 }

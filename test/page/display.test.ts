@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { stays } from '../../src/page/status.ts';
 import { press, settled, twoFrames } from '../support/page-hands.ts';
 import { isotropic, makeProject, picksIn } from '../support/page-project.ts';
 import { placeIn, viewOf } from '../support/page-rings.ts';
@@ -40,28 +41,61 @@ describePage('the controls of the page of view', ({ open }) => {
 
   it.each([
     [1280, 720],
+    [1366, 800],
     [1920, 1080],
-    [1024, 768],
+    [1024, 640],
     [820, 1180],
   ])(
-    'contrast is in reach without scrolling at %i×%i, while sets are compared',
+    'all controls of the display are in reach without scrolling at %i×%i, while sets are compared',
     async (width, height) => {
       const { shown } = await makeProject({ picks: picksIn(isotropic, 6, 3), truth: picksIn(isotropic, 6, 4) });
       const { tab } = await open({ ...shown, width, height });
       await settled(tab);
       await tab.getByLabel('Compare with').selectOption({ index: 1 });
       await twoFrames(tab);
-      const reached = await tab.locator('.display input[type=range]').evaluateAll((sliders) =>
-        sliders.map((slider) => {
-          const { left, top, width: w, height: h } = slider.getBoundingClientRect();
-          const points = [top + 2, top + h - 2].map((y) => document.elementFromPoint(left + w / 2, y));
-          return w >= 40 && points.every((found) => found === slider);
-        }),
+      const hidden = await tab.locator('.display :is(select, input, button, .quiet)').evaluateAll((controls) =>
+        controls
+          .filter((control) => {
+            const { left, top, width: w, height: h } = control.getBoundingClientRect();
+            if (w === 0) return false;
+            const points = [top + 2, top + h - 2].map((y) => document.elementFromPoint(left + w / 2, y));
+            return w < 30 && control.matches('input') ? true : points.some((found) => !control.contains(found));
+          })
+          .map((control) => control.getAttribute('aria-label') ?? control.textContent),
       );
-      expect(reached).toEqual([true, true]);
+      expect(hidden).toEqual([]);
+      const [xy, xz] = await Promise.all(['xy', 'xz'].map((name) => tab.locator(`.slice-${name}`).boundingBox()));
+      expect(xy!.height).toBeGreaterThan(1.4 * xz!.height);
+      const stage = await tab.locator('.stage').boundingBox();
+      expect(xy!.height + xz!.height).toBeCloseTo(stage!.height - 1, 0);
     },
     60_000,
   );
+
+  it('a long message wraps, says that it has more, and stays until it is closed', async () => {
+    const { shown } = await makeProject({ picks: picksIn(isotropic, 6, 3) });
+    const { tab } = await open({ ...shown, width: 1024, height: 640, fragment: `#run=${'TS-'.repeat(200)}` });
+    await settled(tab);
+    const text = tab.locator('.message .text');
+    const heights = () => text.evaluate(({ clientHeight, scrollHeight }) => [clientHeight, scrollHeight]);
+    const [shut, all] = await heights();
+    expect(all).toBeGreaterThan(shut!);
+    await tab.getByRole('button', { name: 'More' }).click();
+    const [opened, still] = await heights();
+    expect([opened! > shut!, opened]).toEqual([true, still]);
+    await tab.getByRole('button', { name: 'Less' }).click();
+    await tab.getByRole('button', { name: 'Close the message' }).click();
+    await twoFrames(tab);
+    expect(await tab.locator('.message').isVisible()).toBe(false);
+  }, 60_000);
+
+  it.each([
+    [{ text: 'Found 5 picks.', isError: false }, false],
+    [{ text: 'Saving failed.', isError: true }, true],
+    [{ text: `Its classes: ${'1 is ribosome, '.repeat(8)}`, isError: false }, true],
+  ])('a message stays if it is an error or takes time to read: %j', (message, stay) => {
+    expect(stays(message)).toBe(stay);
+  });
 
   it('keys move the black level, which stays below the white one', async () => {
     const { shown } = await makeProject();
