@@ -1,4 +1,5 @@
 import type { ParticlePick, Point } from '../entry/index.ts';
+import { ownOf } from './state.ts';
 
 /**
  * Makes the test whether a pick is closer than the minimum distance to one of some picks of its object; at exactly that distance it
@@ -19,7 +20,7 @@ export function nearbyTest(
   for (const points of byObject.values()) points.sort((a, b) => a.x - b.x);
   return ({ object, position: { x, y, z } }) => {
     const points = byObject.get(object) ?? [];
-    const distance = minDistance[object] ?? 0;
+    const distance = ownOf(minDistance, object) ?? 0;
     for (let i = firstFrom(points, x - distance); i < points.length && points[i]!.x <= x + distance; i++) {
       const at = points[i]!;
       if ((at.x - x) ** 2 + (at.y - y) ** 2 + (at.z - z) ** 2 < distance ** 2) return true;

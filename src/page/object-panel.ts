@@ -3,7 +3,7 @@ import { element } from './element.ts';
 import { histogramView } from './histogram.ts';
 import type { Page } from './page.ts';
 import { hasScore } from './review.ts';
-import type { ShownObject } from './state.ts';
+import { ownOf, type ShownObject } from './state.ts';
 
 /** The objects with their counts, each with a slider for the lowest score that is kept. */
 export function objectPanel(page: Page): HTMLElement {
@@ -66,7 +66,7 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
     const threshold = thresholdFrom(value.value, range);
     if (threshold !== undefined) return cut(threshold);
     const text = `The threshold of ${name} is a score from ${shownScore(range.low)} to ${shownScore(range.high)}, not "${value.value}".`;
-    value.value = shownScore(live.state.thresholds[name] ?? range.low);
+    value.value = shownScore(ownOf(live.state.thresholds, name) ?? range.low);
     live.change({ message: { text, isError: true } });
   });
   const estimate = element('p', { className: 'quiet estimate' });
@@ -99,12 +99,13 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
         seen = loaded;
         scores = loaded.filter((pick) => pick.object === name && hasScore(pick)).map(({ score }) => score);
         const low =
-          candidates?.lowestThresholds[name] ?? scores.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+          ownOf(candidates?.lowestThresholds, name) ??
+          scores.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
         const high = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
         controls.hidden = !(high > low);
         if (high > low) [slider.min, slider.max] = [String(low), String(high)];
       }
-      const threshold = thresholds[name] ?? Number(slider.min);
+      const threshold = ownOf(thresholds, name) ?? Number(slider.min);
       count.textContent = String(kept);
       swatch.style.backgroundColor = hidden.has(name) ? 'transparent' : color;
       swatch.setAttribute('aria-pressed', String(!hidden.has(name)));
@@ -113,7 +114,7 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
       if (document.activeElement !== value) value.value = shownScore(threshold);
       if (controls.hidden) return;
       draw(scores, threshold, color);
-      estimate.textContent = falseWords(page.falsePicks()?.[name]);
+      estimate.textContent = falseWords(ownOf(page.falsePicks(), name));
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { ParticlePick } from '../entry/index.ts';
 import type { Draft } from './drafts.ts';
 import type { SetReview } from './set-review.ts';
-import { type Edit, edited, editsSince, type State } from './state.ts';
+import { type Edit, edited, editsSince, ownOf, type State } from './state.ts';
 
 /** A review that goes on where its draft says. */
 export interface Resumed {
@@ -57,7 +57,7 @@ export function goneOn(
     if (edit === undefined) return [newId, before.edits.get(id)?.isAdded ? { decision: 'deleted' } : undefined];
     return [newId, { ...edit, isAdded: undefined }];
   });
-  const moved = Object.entries(now.thresholds).filter(([name, value]) => before.thresholds[name] !== value);
+  const moved = Object.entries(now.thresholds).filter(([name, value]) => ownOf(before.thresholds, name) !== value);
   return {
     edits: changes.length === 0 ? review.edits : edited(review.edits, new Map(changes)).edits,
     thresholds: { ...review.thresholds, ...Object.fromEntries(moved) },

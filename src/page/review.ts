@@ -1,7 +1,7 @@
 import { type Candidates, type ParticlePick, picksFromCandidates, suppressNearby } from '../entry/index.ts';
 import { nearbyTest } from './nearby.ts';
 import { type Places, placesOf } from './places.ts';
-import { type Edit, type LoadedPick, named, type State } from './state.ts';
+import { type Edit, type LoadedPick, named, ownOf, type State } from './state.ts';
 
 /** Where a pick comes from: `found` as it was loaded, `edited` by a person in place or object, or `added` by one. */
 export type Source = 'found' | 'edited' | 'added';
@@ -84,7 +84,7 @@ function fixedOf({ loaded, edits, minDistances }: ReviewInput): Fixed {
   const objects = new Set<string>();
   for (const { object } of loaded) objects.add(object);
   for (const { object } of edits.values()) if (object !== undefined) objects.add(object);
-  const minDistance = Object.fromEntries([...objects].map((object) => [object, minDistances[object] ?? 0]));
+  const minDistance = Object.fromEntries([...objects].map((object) => [object, ownOf(minDistances, object) ?? 0]));
   const found = loaded.map(asFound);
   const decided = decidedPicks(loaded, edits);
   const own = decided.filter(({ decision }) => decision !== 'rejected');
@@ -106,7 +106,7 @@ function picksOfFiles({ candidates, thresholds }: ReviewInput, { found, minDista
   const passing = found.filter(
     (pick) =>
       !again.has(pick.object) &&
-      (!hasScore(pick) || pick.score >= (thresholds[pick.object] ?? Number.NEGATIVE_INFINITY)),
+      (!hasScore(pick) || pick.score >= (ownOf(thresholds, pick.object) ?? Number.NEGATIVE_INFINITY)),
   );
   const fixed = found.filter(({ object, isFixed }) => isFixed && again.has(object));
   return [...(suppressNearby(passing, { minDistance }) as ReviewedPick[]), ...fixed];
@@ -117,7 +117,7 @@ export function allowedThresholds(
   { objects, lowestThresholds }: Candidates,
   thresholds: State['thresholds'],
 ): Readonly<Record<string, number>> {
-  const given = objects.filter((object) => thresholds[object] !== undefined);
+  const given = objects.filter((object) => ownOf(thresholds, object) !== undefined);
   return Object.fromEntries(
     given.map((object) => [object, Math.max(thresholds[object] as number, lowestThresholds[object] as number)]),
   );

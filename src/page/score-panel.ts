@@ -2,6 +2,7 @@ import type { SweepCurve } from '../entry/index.ts';
 import { element } from './element.ts';
 import { type Page, remembered } from './page.ts';
 import { curveOf } from './scoring.ts';
+import { ownOf } from './state.ts';
 
 /** The official score, the table per object, and the precision-recall curve of the object at hand; only where there is a truth. */
 export function scorePanel(page: Page): HTMLElement {
@@ -26,7 +27,7 @@ export function scorePanel(page: Page): HTMLElement {
     () => {
       const { loaded, candidates, picking, edits, truth, objects, minDistances, thresholds } = live.state;
       // The curve does not depend on the threshold of its own object, which moves most.
-      const others = objects.map(({ name }) => (name === objectAtHand() ? undefined : thresholds[name]));
+      const others = objects.map(({ name }) => (name === objectAtHand() ? undefined : ownOf(thresholds, name)));
       return [objectAtHand(), loaded, candidates, picking, edits, truth, objects, minDistances, ...others];
     },
     () => curveOf(objectAtHand(), live.state),
@@ -54,7 +55,7 @@ export function scorePanel(page: Page): HTMLElement {
     note.textContent = notes.join(' ');
     const name = objectAtHand();
     const own = sweep();
-    const point = report.objects[name];
+    const point = ownOf(report.objects, name);
     curve.hidden = own === undefined;
     legend.textContent = own ? `precision over recall: ${name}` : '';
     if (own && point) drawCurve(curve, own, point, page.objectNamed(name).color);

@@ -10,7 +10,7 @@ import {
   sweepThresholds,
 } from '../entry/index.ts';
 import { type Review, reviewOf } from './review.ts';
-import { DEFAULT_RADIUS, type ShownObject, type State } from './state.ts';
+import { DEFAULT_RADIUS, ownOf, type ShownObject, type State } from './state.ts';
 
 /** How the kept picks compare with the truth. */
 export interface Comparison {
@@ -49,7 +49,7 @@ export function shownRadii(
   return new Map(
     given.map(({ name, radius }) => [
       name,
-      { radius: radius ?? rules.objects[name]!.radius, isRadiusAssumed: radius === undefined },
+      { radius: radius ?? ownOf(rules.objects, name)!.radius, isRadiusAssumed: radius === undefined },
     ]),
   );
 }

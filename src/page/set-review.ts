@@ -13,7 +13,7 @@ import {
 import { interruption, settled } from './interrupted.ts';
 import { candidatePicks, hasScore, type ReviewInput, reviewOf } from './review.ts';
 import { isReviewRecord, type PickedRecord, REJECTED, rejectsOf, type SetName } from './review-record.ts';
-import { type Edit, type LoadedPick, named, type Picking } from './state.ts';
+import { type Edit, type LoadedPick, named, ownOf, type Picking } from './state.ts';
 
 /** A set as it goes on to be reviewed. */
 export interface SetReview extends Required<Pick<ReviewInput, 'loaded' | 'edits' | 'thresholds' | 'minDistances'>> {
@@ -99,7 +99,7 @@ function asFiled(read: ReadFiles): Omit<SetReview, 'problems'> {
   const { kept, rejected } = namedPicks(read);
   const thresholds: Record<string, number> = {};
   for (const { object, score } of kept.filter(hasScore))
-    thresholds[object] = Math.min(thresholds[object] ?? score, score);
+    thresholds[object] = Math.min(ownOf(thresholds, object) ?? score, score);
   return {
     ...read,
     loaded: [...kept, ...rejected],
@@ -278,13 +278,13 @@ export function pickedRecord(
   return {
     ...searchOf(madeBy),
     threshold: Math.max(
-      thresholds[object] ?? (candidates.thresholds[object] as number),
+      ownOf(thresholds, object) ?? (candidates.thresholds[object] as number),
       candidates.lowestThresholds[object] as number,
     ),
     minDistance: candidates.minDistances[object],
     mask: null,
     acrossObjects,
-    max: (typeof max === 'number' ? max : max[object]) ?? null,
+    max: (typeof max === 'number' ? max : ownOf(max, object)) ?? null,
   };
 }
 

@@ -269,7 +269,9 @@ export function movedThresholds({
   thresholds,
   usualThresholds,
 }: Pick<State, 'thresholds' | 'usualThresholds'>): State['thresholds'] {
-  return Object.fromEntries(Object.entries(thresholds).filter(([name, value]) => usualThresholds[name] !== value));
+  return Object.fromEntries(
+    Object.entries(thresholds).filter(([name, value]) => ownOf(usualThresholds, name) !== value),
+  );
 }
 
 /** What has to be done to some edits to get others. */
@@ -325,4 +327,9 @@ export function named(picks: readonly ParticlePick[]): LoadedPick[] {
     seen.set(place, before + 1);
     return { ...pick, id: before === 0 ? place : `${place}#${before}` };
   });
+}
+
+/** The value of a name; undefined if there is none, also for the names that every object of JavaScript has. */
+export function ownOf<T>(values: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined;
 }

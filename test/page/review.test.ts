@@ -45,6 +45,13 @@ describe('reviewOf', () => {
     );
   });
 
+  it('picks of objects with the names of what every JavaScript object has are kept as others are', () => {
+    const names = ['constructor', 'toString', '__proto__', 'valueOf'];
+    const given = names.map((object, i) => ({ object, position: { x: 10 * i, y: 0, z: 0 }, score: 0.5 }));
+    const { kept } = reviewOf({ loaded: named(given), edits: none, thresholds: {}, minDistances: {} });
+    expect(kept.map(({ object }) => object)).toEqual(names);
+  });
+
   it('a rejected pick is gone, and no weaker candidate near it takes its place', () => {
     fc.assert(
       fc.property(picks, thresholds, fc.nat(), (given, cut, seed) => {
