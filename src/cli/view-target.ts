@@ -31,7 +31,7 @@ export interface TargetOptions {
 }
 
 /** What was opened: stores to serve by name, and what the page is told of them. */
-export interface ViewTarget extends Pick<ViewSession, 'title' | 'open' | 'writable' | 'userId' | 'sessionId'> {
+export interface ViewTarget extends Pick<ViewSession, 'title' | 'id' | 'open' | 'writable' | 'userId' | 'sessionId'> {
   readonly data: ReadonlyMap<string, ServedStore>;
 }
 
@@ -41,7 +41,9 @@ export interface ViewTarget extends Pick<ViewSession, 'title' | 'open' | 'writab
  * @throws {@link CryoetPicksError} As `openProject` does; `not-found` for a folder without anything to show.
  */
 export async function openTarget(terminal: Terminal, options: TargetOptions): Promise<ViewTarget> {
-  const target = await openPath(terminal, options);
+  const { path } = options;
+  const id = path !== undefined && isLocalAddress(path) ? await realpath(path).catch(() => resolve(path)) : path;
+  const target = { ...(await openPath(terminal, options)), ...(id !== undefined && { id }) };
   if (options.voxelSize === undefined || target.open.kind === 'volumes') return target;
   throw new UsageError(
     '--voxel-size is for volumes that do not say theirs: MRC, TIFF or OME-Zarr, or a folder of them',

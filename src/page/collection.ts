@@ -13,11 +13,13 @@ import {
 import { isCryoetPicksError, type ParticlePick, type Store, type VolumeSource } from '../entry/index.ts';
 import type { Segmented } from './colors.ts';
 import { CACHE_BYTES, openLevels } from './volume-file.ts';
-import { type FilePlace, openPlace, type TomogramPlace, type VolumePlace } from './volume-place.ts';
+import { type FilePlace, fingerprintOf, openPlace, type TomogramPlace, type VolumePlace } from './volume-place.ts';
 
 /** What is open: a copick project, or single volumes. */
 export interface Collection {
   readonly title: string;
+  /** What tells a run that was opened from another of its name, opened under the same title: reviews go on by it in a browser. */
+  idOf(run: string): string;
   readonly objects: readonly Pick<PickableObject, 'name' | 'color' | 'radius' | 'label'>[];
   /** The project; absent for single volumes, whose picks can only be downloaded. */
   readonly project?: Project | undefined;
@@ -66,10 +68,15 @@ export interface SetChoice {
 /** A copick project. */
 export function projectCollection(
   project: Project,
-  { title, drafts }: { readonly title: string; readonly drafts?: Store | undefined },
+  {
+    title,
+    drafts,
+    id = title,
+  }: { readonly title: string; readonly drafts?: Store | undefined; readonly id?: string | undefined },
 ): Collection {
   return {
     title,
+    idOf: () => id,
     drafts,
     objects: project.objects.filter(({ isParticle }) => isParticle),
     project,
@@ -140,18 +147,32 @@ export function volumeCollection(
 ): Collection {
   const byName = new Map(volumes.map((volume) => [volume.name, volume]));
   let given: number | undefined;
+  const ids = new Map<string, string>();
   return {
     title,
+    // Wherever a file lies, and whatever it is called by then.
+    idOf: (name) => ids.get(name) ?? title,
     // Those of the network of this package, which are the only ones that can be known here.
     objects: cziiObjects(),
     giveVoxelSize(size) {
       given = size;
     },
     runs: async () => [...byName.keys()],
-    async open(name) {
+    async open(name, signal) {
       const { place: found } = byName.get(name) ?? {};
       const place = found && { ...found, voxelSize: given ?? found.voxelSize };
-      const tomograms = place ? [{ label: name, place, open: (signal: AbortSignal) => openPlace(place, signal) }] : [];
+      // Opened once, as a TIFF is read whole.
+      let first = place && !ids.has(name) ? openPlace(place, signal) : undefined;
+      // Why one cannot be opened is told when it is shown.
+      const id = await first?.then((sources) => fingerprintOf(sources, signal)).catch(() => undefined);
+      signal.throwIfAborted();
+      if (id !== undefined) ids.set(name, id);
+      const openFirst = (wait: AbortSignal) => {
+        const opening = first ?? openPlace(place as FilePlace, wait);
+        first = undefined;
+        return opening;
+      };
+      const tomograms = place ? [{ label: name, place, open: openFirst }] : [];
       return { tomograms, sets: [], segmentations: [] };
     },
   };

@@ -1,4 +1,5 @@
 import { isCryoetPicksError, type Store } from '../entry/index.ts';
+import type { Collection } from './collection.ts';
 import type { Live } from './live.ts';
 import { type Edit, type EditChanges, editsSince, movedThresholds, type State, UNSAVED } from './state.ts';
 
@@ -68,10 +69,11 @@ export function parseDraft(draft: string | Uint8Array): Draft | undefined {
  * picks; in the browser what the store does not take, and while the page is being left. A store that was busy is asked again for the
  * next draft; one that cannot be written is not.
  */
-export function draftsIn(store: Store | undefined, title: string): Drafts {
+export function draftsIn({ drafts: store, idOf }: Pick<Collection, 'drafts' | 'idOf'>): Drafts {
   const keyOf = ({ run, set = 'none', person }: DraftOf) =>
     `/ExperimentRuns/${run}/Picks/.${person}_${set.replace('/', '_')}.review` as const;
-  const nameOf = ({ run, set, person }: DraftOf) => `cryoet-picks review ${JSON.stringify([title, run, set, person])}`;
+  const nameOf = ({ run, set, person }: DraftOf) =>
+    `cryoet-picks review ${JSON.stringify([idOf(run), run, set, person])}`;
   let isReadOnly = store === undefined;
   /** The last write: one that was slow must not come after a later one. */
   let last: Promise<unknown> = Promise.resolve();

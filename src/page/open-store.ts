@@ -24,6 +24,8 @@ import type { FilePlace } from './volume-place.ts';
 export interface ChosenStore {
   readonly store: ListableStore;
   readonly title: string;
+  /** What tells it from another of the same title. */
+  readonly id?: string | undefined;
   /** Asks for the folder of a root that is not inside; undefined if there is none. */
   readonly ask?: ((root: string) => Promise<ListableStore | undefined>) | undefined;
 }
@@ -34,7 +36,7 @@ export interface ChosenStore {
  * @throws What `contentsOf` throws; `unsupported` for a project whose config is not of the type `filesystem`; `not-found` if no root
  *   of a project is there.
  */
-export async function openStore({ store, title, ask }: ChosenStore): Promise<Collection> {
+export async function openStore({ store, title, id, ask }: ChosenStore): Promise<Collection> {
   const contents = await contentsOf(store).catch((error) => {
     // A store of files that were chosen has no name of its own.
     if (!isCryoetPicksError(error, 'not-found') || !error.message.startsWith(`${store.location} `)) throw error;
@@ -47,9 +49,9 @@ export async function openStore({ store, title, ask }: ChosenStore): Promise<Col
   const { folder, configKey, config } = contents;
   const inside = subStore(store, folder);
   // As under `view`: what has no config takes no picks.
-  if (configKey === undefined) return withRoots(config, { fixed: inside, title });
+  if (configKey === undefined) return withRoots(config, { fixed: inside, title, id });
   const source = `${title}${configKey}`;
-  if (config.type === 'filesystem') return projectOf(config, { store: inside, title: source, ask });
+  if (config.type === 'filesystem') return projectOf(config, { store: inside, title: source, id, ask });
   throw new CryoetPicksError(
     'unsupported',
     `${source} is a config of the type ${config.type}, which this page cannot open by itself; open it by "npx cryoet-picks view CONFIG"`,
@@ -99,10 +101,10 @@ function filePlace(store: ReadableStore, format: VolumeFormat, key: `/${string}`
 }
 
 /** A project whose roots are found inside the chosen folder by their names, or asked for. */
-async function projectOf(config: FilesystemConfig, { store, title, ask }: ChosenStore): Promise<Collection> {
+async function projectOf(config: FilesystemConfig, { store, title, id, ask }: ChosenStore): Promise<Collection> {
   const overlay = await overlayOf(config, { store, title, ask });
   const fixed = config.staticRoot === undefined ? undefined : await rootOf(config.staticRoot, { store, title, ask });
-  if (overlay !== undefined || fixed !== undefined) return withRoots(config, { overlay, fixed, title });
+  if (overlay !== undefined || fixed !== undefined) return withRoots(config, { overlay, fixed, title, id });
   throw new CryoetPicksError(
     'not-found',
     `The roots of ${title} were not found: ${config.overlayRoot}, ${config.staticRoot ?? 'no static root'}.`,
@@ -143,14 +145,18 @@ interface Roots {
   readonly overlay?: ListableStore | undefined;
   readonly fixed?: ListableStore | undefined;
   readonly title: string;
+  readonly id?: string | undefined;
 }
 
 /** The overlay is shown whether it can be written or not. */
-function withRoots(config: ProjectConfig, { overlay, fixed, title }: Roots): Collection {
+function withRoots(
+  config: ProjectConfig,
+  { overlay, fixed, title, id = JSON.stringify([title, config]) }: Roots,
+): Collection {
   const writable = overlay && isWritable(overlay) ? overlay : undefined;
   const readable = overlay && readOnlyStore(overlay, { reason: 'it was opened for reading only' });
   const project = projectFromStores({ config, overlay: writable ?? readable, static: fixed });
-  return projectCollection(project, { title, drafts: writable });
+  return projectCollection(project, { title, id, drafts: writable });
 }
 
 function isWritable(store: ListableStore): store is Store {

@@ -14,11 +14,11 @@ export async function readSession(): Promise<ViewSession> {
 }
 
 /** What a session shows; undefined for one that names nothing. @throws What `openStore` throws for a zip file. */
-export async function collectionOf({ open, title, writable }: ViewSession): Promise<Collection | undefined> {
+export async function collectionOf({ open, title, id, writable }: ViewSession): Promise<Collection | undefined> {
   if (open.kind === 'nothing') return undefined;
   const at = (path: string) => servedStore(new URL(path, document.baseURI));
   if (open.kind === 'archive') {
-    return openStore({ store: zipStore(storeReader(at(open.store), open.key as `/${string}`)), title });
+    return openStore({ store: zipStore(storeReader(at(open.store), open.key as `/${string}`)), title, id });
   }
   if (open.kind === 'volumes') {
     return volumeCollection(
@@ -35,5 +35,5 @@ export async function collectionOf({ open, title, writable }: ViewSession): Prom
     overlay,
     static: open.static === undefined ? undefined : at(open.static),
   });
-  return projectCollection(project, { title, drafts: writable ? overlay : undefined });
+  return projectCollection(project, { title, id, drafts: writable ? overlay : undefined });
 }

@@ -41,6 +41,35 @@ export async function openPlace(place: VolumePlace, signal: AbortSignal): Promis
   return openLevels((level) => run.tomogram(type, { level, voxelSpacing, cacheBytes: CACHE_BYTES, signal }));
 }
 
+/** Voxels along x and y of the patch in the middle that a volume is known by. */
+const PATCH = 64;
+
+/** Tells a volume from others, wherever it lies, by its shape and voxels in the middle of its coarsest level. */
+export async function fingerprintOf(sources: readonly VolumeSource[], signal: AbortSignal): Promise<string> {
+  const source = sources.at(-1) as VolumeSource;
+  const [depth, height, width] = source.grid.shape;
+  const patch = (count: number): readonly [number, number] => {
+    const start = Math.max(0, (count - PATCH) >> 1);
+    return [start, Math.min(count, start + PATCH)];
+  };
+  const [z, [top, bottom], [left, right]] = [depth >> 1, patch(height), patch(width)];
+  const box = { start: [z, top, left], end: [z + 1, bottom, right] } as const;
+  const { data, shape, stride, offset } = await source.read(box, { signal });
+  const values = new Float32Array(shape[1] * shape[2]);
+  for (let i = 0; i < values.length; i++) {
+    const [y, x] = [Math.floor(i / shape[2]), i % shape[2]];
+    values[i] = data[offset + y * stride[1] + x * stride[2]] as number;
+  }
+  return [depth, height, width, hashOf(new Uint8Array(values.buffer))].join(' ');
+}
+
+/** FNV-1a, of 32 bits: Web Crypto is missing where a page came by HTTP. */
+function hashOf(bytes: Uint8Array): string {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16);
+}
+
 /** False for voxels of 1 Å, which programs write, and readers assume, where the size is unknown: a file's lengths are voxels then. */
 export function hasVoxelSize({ voxelSize }: VoxelGrid): boolean {
   return voxelSize.some((length) => Math.abs(length - 1) >= 1e-6);

@@ -341,7 +341,7 @@ export function createWorkspace(page: Page): Workspace {
       const { objects: all, title } = collection;
       opened = {
         collection,
-        drafts: draftsIn(collection.drafts, title),
+        drafts: draftsIn(collection),
         detections: createDetections(),
         wishes: { tomogram: place.tomogram, truthSet: place.truthSet, thresholds: {} },
       };

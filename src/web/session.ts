@@ -6,6 +6,8 @@ export interface ViewSession {
   readonly packageVersion: string;
   /** What was opened, for people: `demo/project/copick.json`. */
   readonly title: string;
+  /** Where it lies, whatever it was called: an absolute path, or its address. Absent in an export. */
+  readonly id?: string | undefined;
   readonly open: OpenedProject | OpenedVolumes | OpenedArchive | { readonly kind: 'nothing' };
   /** Whether picks can be written. */
   readonly writable: boolean;

@@ -44,25 +44,25 @@ function failing(
 describe('drafts', () => {
   it('a draft that a busy store refuses is in the browser, and the next one is beside the picks again', async () => {
     const { store, calls } = failing('set', 'unavailable', 1);
-    const drafts = draftsIn(store, 'test');
+    const drafts = draftsIn({ drafts: store, idOf: () => 'test' });
     await drafts.write(of, draft(1));
     expect([kept.size, await drafts.read(of)]).toEqual([1, draft(1)]);
     await drafts.write(of, draft(2));
     await drafts.write(of, draft(3));
     expect([calls.length, kept.size]).toEqual([3, 0]);
-    expect(await draftsIn(store, 'test').read(of)).toEqual(draft(3));
+    expect(await draftsIn({ drafts: store, idOf: () => 'test' }).read(of)).toEqual(draft(3));
   });
 
   it('a store that cannot be written is asked once', async () => {
     const { store, calls } = failing('set', 'read-only', 9);
-    const drafts = draftsIn(store, 'test');
+    const drafts = draftsIn({ drafts: store, idOf: () => 'test' });
     for (const time of [1, 2, 3]) await drafts.write(of, draft(time));
     expect([calls.length, await drafts.read(of)]).toEqual([1, draft(3)]);
   });
 
   it('a draft that cannot be read now is an error, so that no new one replaces it', async () => {
     const { store } = failing('get', 'unavailable', 1);
-    const drafts = draftsIn(store, 'test');
+    const drafts = draftsIn({ drafts: store, idOf: () => 'test' });
     await drafts.write(of, draft(1));
     await expect(drafts.read(of)).rejects.toMatchObject({ code: 'unavailable' });
     expect(await drafts.read(of)).toEqual(draft(1));

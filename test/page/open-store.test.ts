@@ -1,16 +1,19 @@
-import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readFile, realpath } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openTerminal } from '../../src/cli/terminal.ts';
 import { openTarget } from '../../src/cli/view-target.ts';
-import { type ListableStore, memoryStore, type StoreKey, sourceFromArray } from '../../src/entry/index.ts';
+import { type ListableStore, memoryStore, type StoreKey, sourceFromArray, type Zyx } from '../../src/entry/index.ts';
 import { blobReader, encodeMrc, zipStore } from '../../src/entry/io.ts';
 import { directoryStore } from '../../src/entry/node.ts';
 import { fileListStore } from '../../src/entry/web.ts';
+import { draftsIn } from '../../src/page/drafts.ts';
 import { openAddress, openStore } from '../../src/page/open-store.ts';
 import { TextSink } from '../support/capture-cli.ts';
+import { drain, stubBrowser } from '../support/page-workspace.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { noise } from '../support/volumes.ts';
 import { zipBytes } from '../support/zip-bytes.ts';
 
 const { signal } = new AbortController();
@@ -34,12 +37,9 @@ function readOnly({ location, get, getRange, size, list }: ListableStore): Lista
   return { location, get, getRange, list, ...(size && { size }) };
 }
 
-/** An MRC file of 2³ voxels. */
-async function mrcFile(): Promise<Uint8Array<ArrayBuffer>> {
-  const source = sourceFromArray({ data: new Float32Array(8), shape: [2, 2, 2] });
-  const pieces: Uint8Array[] = [];
-  for await (const piece of await encodeMrc(source)) pieces.push(piece);
-  return new Uint8Array(Buffer.concat(pieces));
+/** An MRC file, of 2³ voxels unless said. */
+async function mrcFile(shape: Zyx = [2, 2, 2], data = new Float32Array(8)): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(Buffer.concat(await drain(encodeMrc(sourceFromArray({ data, shape })))));
 }
 
 const setsOf = async (store: ListableStore) => {
@@ -109,10 +109,41 @@ describe('openStore', () => {
   });
 });
 
-describe('a folder that view serves, and the page opens', () => {
-  const terminal = () =>
-    openTerminal({ stdout: new TextSink(), stderr: new TextSink(), json: false, signal: new AbortController().signal });
+describe('the review of a file', () => {
+  /** A file `tomo.mrc`, opened; with a voxel size if one is given. */
+  const opened = async (seed: number, voxelSize?: number) => {
+    const bytes = await mrcFile([6, 8, 10], noise([6, 8, 10], seed));
+    const collection = await openStore({ store: memoryStore([['/tomo.mrc', bytes]]), title: 'tomo.mrc' });
+    if (voxelSize !== undefined) collection.giveVoxelSize!(voxelSize);
+    const { tomograms } = await collection.open('tomo.mrc', signal);
+    expect((await tomograms[0]!.open(signal))[0]!.grid.shape).toEqual([6, 8, 10]);
+    return collection;
+  };
 
+  it('goes on in that file, at any voxel size, and not in another of the same name and size', async () => {
+    stubBrowser();
+    const of = { run: 'tomo.mrc', set: undefined, person: 'me' };
+    const draft = { changes: new Map([['a', { decision: 'rejected' as const }]]), thresholds: {}, time: 1 };
+    await draftsIn(await opened(1)).write(of, draft);
+    expect(await draftsIn(await opened(1, 10)).read(of)).toEqual(draft);
+    expect(await draftsIn(await opened(2)).read(of)).toBeUndefined();
+  });
+
+  it('is known under view by where its project lies, however its path was typed', async () => {
+    const absolute = join(sample, 'copick.json');
+    const [typed, other] = await Promise.all(
+      [relative(process.cwd(), absolute), absolute].map((path) => openTarget(terminal(), { path })),
+    );
+    expect(typed!.title).not.toBe(other!.title);
+    expect(typed!.id).toBe(await realpath(absolute));
+    expect(other!.id).toBe(typed!.id);
+  });
+});
+
+const terminal = () =>
+  openTerminal({ stdout: new TextSink(), stderr: new TextSink(), json: false, signal: new AbortController().signal });
+
+describe('a folder that view serves, and the page opens', () => {
   it.each(['', 'static'])(
     'the folder of a project, "%s", has the same objects and takes picks or not',
     async (part) => {

@@ -229,6 +229,7 @@ it('another project shows nothing of the one before while it opens, and gets non
   void workspace.open(
     {
       title: 'other',
+      idOf: () => 'other',
       objects: [],
       runs: () => new Promise(() => undefined),
       open: () => Promise.reject(new Error('never')),
