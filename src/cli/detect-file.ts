@@ -72,7 +72,7 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
     invert: input.invert,
     signal,
   });
-  const mask = await maskOfInput(input, { signal });
+  const mask = await maskOfInput(input, { onWarning: (message) => terminal.warn(`cryoet-picks: ${message}`), signal });
   const run = nameOf(path);
   const model = await openModel(terminal, input);
   const started = performance.now();

@@ -87,7 +87,8 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   pathToWrite('picks', { run: 'run', object: 'object', ...written.names });
   for (const { message } of written.warnings) terminal.warn(`cryoet-picks: ${message}`);
   const shard = shardFor(terminal, input);
-  const mask = await maskOfInput(input, { project, signal });
+  const onWarning = (message: string) => terminal.warn(`cryoet-picks: ${message}`);
+  const mask = await maskOfInput(input, { project, onWarning, signal });
   if (input.dryRun) return dryRun(terminal, { ...input, shard, project, mask });
   await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
   const outputs = await openOutputs(terminal, input);

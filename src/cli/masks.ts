@@ -11,12 +11,13 @@ import { givenFields } from '../core/arguments.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import type { Settings } from '../detect/picks-record.ts';
 import type { RunMask } from '../detect/project-runs.ts';
+import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
 import { openMrcFile, openStore, openTiffStackFile } from '../entry/node.ts';
 import { isVolume } from '../node/open-project.ts';
 import { openTomogram } from '../ome-zarr/tomogram.ts';
 import type { Mask } from '../picks/candidates.ts';
 import { faceMask, labelMask } from '../picks/mask.ts';
-import { type Box, boxShape, type VoxelGrid, voxelCount } from '../space/grid.ts';
+import { type Box, boxShape, facesOf, formatZyx, sizesAgree, type VoxelGrid, voxelCount } from '../space/grid.ts';
 import { readInto, type VolumeSource } from '../volume/volume.ts';
 import type { DetectInput } from './command.ts';
 import { isFolder } from './files.ts';
@@ -54,6 +55,8 @@ export interface InputMask extends RunMask {
 export interface MaskOptions {
   /** Where URIs are looked up; without it, `--inside` and `--outside` are paths. */
   readonly project?: Project | undefined;
+  /** Is told what may surprise, once for all runs. */
+  readonly onWarning?: ((message: string) => void) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -61,25 +64,34 @@ export interface MaskOptions {
  * The mask that options ask for; undefined if they ask for none. What it is recorded as holds a URI as it was given, and of a file
  * its name and the SHA-256 of its labels, since two files may have one name.
  *
- * @throws {@link UsageError} for a margin without a mask, and for anything but a path without a project.
+ * @throws {@link UsageError} for a margin without a mask, for anything but a path without a project, and for a mask without voxel
+ *   size; from `of`, for one whose voxel size is not that of the tomogram, unless it covers the same box.
  */
 export async function maskOfInput(
   { inside, outside, faceMargin, maskMargin }: MaskInput,
-  { project, signal }: MaskOptions,
+  { project, onWarning = () => {}, signal }: MaskOptions,
 ): Promise<InputMask | undefined> {
   const given = Object.entries({ inside, outside }).filter(([, name]) => name !== undefined) as [string, string][];
   if (maskMargin !== undefined && given.length === 0) {
     throw new UsageError('--mask-margin is a distance from the border of --inside or --outside; give one of them');
   }
   if (given.length === 0 && faceMargin === undefined) return undefined;
+  const told = new Set<string>();
+  const warn = (message: string) => {
+    if (told.has(message)) return;
+    told.add(message);
+    onWarning(message);
+  };
   const sides = await Promise.all(
     given.map(async ([option, name]) => {
+      const what = `--${option} ${name}`;
       const make = async (labels: VolumeSource) => {
+        requireKnownVoxelSize(labels.grid, what);
         try {
           return await labelMask(labels, { exclude: option === 'outside', margin: maskMargin, signal });
         } catch (error) {
           if (!isCryoetPicksError(error, 'invalid-option')) throw error;
-          throw new UsageError(`--${option} ${name}: ${error.message}`);
+          throw new UsageError(`${what}: ${error.message}`);
         }
       };
       if (await isVolume(name)) {
@@ -87,22 +99,74 @@ export async function maskOfInput(
         const labels = await openVolume(name, { signal });
         const mask = await make(labels);
         const sha256 = project && (await sha256OfLabels(labels, signal));
-        return { of: async () => mask, settings: { [option]: basename(name), [`${option}Sha256`]: sha256 } };
+        const of = async (_: Run | undefined, grid: VoxelGrid) => {
+          checkCover(labels.grid, grid, { what, warn });
+          return mask;
+        };
+        return { of, settings: { [option]: basename(name), [`${option}Sha256`]: sha256 } };
       }
       if (await stat(name).catch(() => undefined)) {
         throw new UsageError(`--${option} ${name} is not a volume: MRC, TIFF or OME-Zarr`);
       }
       if (project === undefined || isPath(name)) throw new UsageError(`--${option} ${name}: there is no such file`);
-      const of = async (run: Run) => make(await labelsOf(name, { run, project, signal }));
-      return { of: of as (run: Run | undefined) => Promise<Mask>, settings: { [option]: name } };
+      const of = async (run: Run, grid: VoxelGrid) => {
+        const labels = await labelsOf(name, { run, project, signal });
+        checkCover(labels.grid, grid, { what, warn });
+        return make(labels);
+      };
+      return { of: of as (run: Run | undefined, grid: VoxelGrid) => Promise<Mask>, settings: { [option]: name } };
     }),
   );
   const of = async (run: Run | undefined, grid: VoxelGrid): Promise<Mask[]> => [
     ...(faceMargin === undefined ? [] : [faceMask(grid, faceMargin)]),
-    ...(await Promise.all(sides.map((side) => side.of(run)))),
+    ...(await Promise.all(sides.map((side) => side.of(run, grid)))),
   ];
   const settings: Settings = Object.assign({}, ...sides.map((side) => side.settings), { faceMargin, maskMargin });
   return { of, settings: givenFields(settings) as Settings };
+}
+
+function requireKnownVoxelSize(grid: VoxelGrid, what: string): void {
+  if (!isUnknownVoxelSize(grid)) return;
+  const remedy = 'write the true one, in Å, into its header';
+  throw new UsageError(
+    `${what}: the voxel size of the mask is unknown: it says 1 Å, which programs write if they do not know it; ${remedy}`,
+  );
+}
+
+/** Throws for a mask that would lie elsewhere than it was drawn; warns of one that leaves out a part of the tomogram. */
+function checkCover(
+  mask: VoxelGrid,
+  tomogram: VoxelGrid,
+  { what, warn }: { readonly what: string; readonly warn: (message: string) => void },
+): void {
+  const [own, whole] = [facesOf(mask), facesOf(tomogram)];
+  const sides = (['z', 'y', 'x'] as const).map((axis, i) => {
+    // A mask of larger voxels may end within one of them; two sources of a voxel size are 1 % apart at most.
+    const slack = Math.max(
+      mask.voxelSize[i]!,
+      tomogram.voxelSize[i]!,
+      0.01 * (whole.highest[axis] - whole.lowest[axis]),
+    );
+    return {
+      isReached: own.lowest[axis] <= whole.lowest[axis] + slack && own.highest[axis] >= whole.highest[axis] - slack,
+      isPassed: own.lowest[axis] < whole.lowest[axis] - slack || own.highest[axis] > whole.highest[axis] + slack,
+    };
+  });
+  const isWhole = sides.every(({ isReached }) => isReached);
+  const grids = `the mask has ${describe(mask)}, the tomogram ${describe(tomogram)}`;
+  const isSameBox = isWhole && !sides.some(({ isPassed }) => isPassed);
+  if (!sizesAgree(mask.voxelSize, tomogram.voxelSize) && !isSameBox) {
+    throw new UsageError(
+      `${what}: ${grids}, so it covers another box; give one of the same voxel size, or of the same box`,
+    );
+  }
+  if (!isWhole)
+    warn(`${what} covers only a part of the tomogram: ${grids}; what lies beyond counts as without a label`);
+}
+
+function describe({ shape, voxelSize, origin: { x, y, z } }: VoxelGrid): string {
+  const from = x === 0 && y === 0 && z === 0 ? '' : `, from x ${x}, y ${y}, z ${z} Å`;
+  return `${formatZyx(shape)} voxels of ${formatZyx(voxelSize)} Å${from}`;
 }
 
 /** True for what is written as a path, or named like a volume, and so is meant for no URI. */

@@ -103,7 +103,13 @@ async function insideLabels(
       for (let x = 0; x < width; x++, i++) {
         const label = data[at + x * stride[2]];
         // False for NaN, too.
-        if (!(label > 0 || label < 0) || (wanted && !wanted.has(label))) continue;
+        if (!(label > 0 || label < 0)) continue;
+        if (!Number.isInteger(label)) {
+          const found = `voxel (${Math.floor(i / (height * width))}, ${Math.floor(i / width) % height}, ${x}) is ${label}`;
+          const message = `labelMask: ${found}, expected labels, which are whole numbers; is this a tomogram?`;
+          throw new CryoetPicksError('invalid-option', message, { option: 'labels' });
+        }
+        if (wanted && !wanted.has(label)) continue;
         inside[i] = 1;
         found = true;
       }

@@ -68,6 +68,46 @@ describe('maskOfInput', () => {
     expect(await ask('lamella:me/1')).toHaveLength(1);
   });
 
+  it('a mask of the size of the tomogram, or of larger voxels over the same box, is taken without a word', async () => {
+    const inside = await maskIn(await tempDir(), { voxel: 200 });
+    const warnings: string[] = [];
+    const mask = await maskOfInput({ inside }, { project, signal, onWarning: (message) => warnings.push(message) });
+    const { origin } = sourceFromArray({ data: new Uint8Array(1), shape: [1, 1, 1] }).grid;
+    const grid = { shape, voxelSize: [10.012, 10.012, 10.012], origin } as const;
+    expect(await mask!.of(undefined, grid)).toHaveLength(1);
+    const finer = { shape: [40, 6, 8], voxelSize: [5, 5, 5], origin: { x: -2.5, y: -2.5, z: -2.5 } } as const;
+    expect(await mask!.of(undefined, finer)).toHaveLength(1);
+    expect(warnings).toEqual([]);
+  });
+
+  it('a mask over a part of the tomogram is told of once, for all runs', async () => {
+    const inside = await maskIn(await tempDir(), { voxel: 200 });
+    const warnings: string[] = [];
+    const mask = await maskOfInput({ inside }, { project, signal, onWarning: (message) => warnings.push(message) });
+    const grid = { shape: [20, 3, 9], voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } } as const;
+    for (const run of [undefined, undefined]) await mask!.of(run, grid);
+    expect(warnings).toEqual([expect.stringMatching(/covers only a part of the tomogram: the mask has 20×3×4 voxels/)]);
+  });
+
+  it('a mask without voxel size is refused at once, one of another voxel size and box before a run is searched', async () => {
+    const unknown = await maskIn(await tempDir(), { voxel: 200, voxelSize: 1 });
+    await expect(settingsOf(unknown)).rejects.toThrow(/the voxel size of the mask is unknown.*into its header/);
+    const inside = await maskIn(await tempDir(), { voxel: 200, voxelSize: 5 });
+    const mask = await maskOfInput({ inside }, { project, signal });
+    const grid = { shape, voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } } as const;
+    await expect(mask!.of(undefined, grid)).rejects.toThrow(/20×3×4 voxels of 5×5×5 Å, the tomogram 20×3×4 voxels/);
+  });
+
+  it('a tomogram of noise given for a mask is refused, by its first voxel that is no label', async () => {
+    const path = join(await tempDir(), 'lam1.mrc');
+    const data = new Float32Array(20 * 3 * 4);
+    data[17] = 0.25;
+    await writeFile(path, await encodeMrc(sourceFromArray({ data, shape }, { voxelSize: [10, 10, 10] })));
+    await expect(settingsOf(path)).rejects.toThrow(
+      /voxel \(1, 1, 1\) is 0.25, expected labels, which are whole numbers/,
+    );
+  });
+
   it('a URI is recorded whole, and margins beside it', async () => {
     const mask = await maskOfInput(
       { inside: 'lamella:me/1@10', outside: 'gold:*/2', maskMargin: 50, faceMargin: 0 },
