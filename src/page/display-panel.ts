@@ -112,20 +112,29 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
   );
 }
 
+/** In Å; no tomogram of a cell has larger voxels. */
+const MAX_VOXEL_SIZE = 1000;
+
+/** The voxel size in Å that a person types, with a point or a comma; undefined for what is none. */
+export function voxelSizeFrom(typed: string): number | undefined {
+  const size = Number(typed.trim().replace(',', '.'));
+  return size > 0 && size <= MAX_VOXEL_SIZE ? size : undefined;
+}
+
 /** Asks for the voxel size of a file that does not say it; one that was given can be changed. */
 function voxelSizeField({ live, desk }: Page, { giveVoxelSize }: Pick<DisplayCommands, 'giveVoxelSize'>): HTMLElement {
   const input = element('input', {
-    type: 'number',
-    step: 'any',
-    min: '0',
+    type: 'text',
+    inputMode: 'decimal',
     placeholder: 'Å',
     'aria-label': 'Voxel size (Å)',
   });
   const whole = field('Voxel size', input);
   input.addEventListener('change', () => {
-    const size = input.valueAsNumber;
-    if (size > 0) giveVoxelSize(size);
-    else desk.tell(new Error('A voxel size is a length above 0, in Å.'));
+    const size = voxelSizeFrom(input.value);
+    if (size !== undefined) return giveVoxelSize(size);
+    const expected = `expected a length in Å, above 0 and at most ${MAX_VOXEL_SIZE}`;
+    desk.tell(new Error(`The voxel size is ${JSON.stringify(input.value)}, ${expected}.`));
   });
   live.watch(['isUnscaled', 'voxelSize'], ({ isUnscaled, voxelSize }) => {
     whole.hidden = !isUnscaled && voxelSize === undefined;
