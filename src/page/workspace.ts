@@ -212,6 +212,19 @@ export function createWorkspace(page: Page): Workspace {
     ]);
     return { review, ...resumed(review, draft) };
   };
+  /** The set of a run whose review was left last without being saved; null if it is of no set, undefined without one. */
+  const leftIn = async (name: string, { sets }: OpenRun): Promise<string | null | undefined> => {
+    const { person } = live.state;
+    const drafts = await Promise.all(
+      [undefined, ...sets.map(({ label }) => label)].map(async (set) => {
+        // One that cannot be read is told of when its set is shown.
+        const draft = await opened?.drafts.read({ run: name, set, person }).catch(() => undefined);
+        return draft ? [{ set, time: draft.time }] : [];
+      }),
+    );
+    const [latest] = drafts.flat().sort((a, b) => b.time - a.time);
+    return latest && (latest.set ?? null);
+  };
   /** Selects the first pick that is not decided, and flies there, unless the slices show another place on purpose. */
   const resumeHere = (here: Visit, place: Place) => {
     const next = nextOpen(page);
@@ -394,7 +407,11 @@ export function createWorkspace(page: Page): Workspace {
         const others = run.sets.filter((set) => set.label !== truth && !holdsRejects(set)).map(({ label }) => label);
         const own = others.filter((label) => label.startsWith(`${live.state.person}/`)).at(-1);
         const found = live.state.unsaved.has(name) ? [UNSAVED] : [];
-        const usual = wishes.set === null ? [] : [wishes.set, own, others.find(isOfNetwork), others[0]];
+        const isChosen = [place.set, wishes.set].some((wish) => wish === null || (wish && sets.includes(wish)));
+        const left = isChosen || found.length > 0 ? undefined : await leftIn(name, run);
+        signal.throwIfAborted();
+        const usual =
+          wishes.set === null || left === null ? [] : [wishes.set, left, own, others.find(isOfNetwork), others[0]];
         const set = firstOf([...found, ...sets], [place.set, ...found, ...usual]);
         if (tomogram === undefined) tell(`Run ${name} has no tomogram.`);
         await Promise.all([

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { detectCandidates, detectProject, sourceFromArray, type VolumeSource } from '../../src/entry/index.ts';
 import type { Collection, OpenRun } from '../../src/page/collection.ts';
 import { questionBeforeSearch, reviewBefore } from '../../src/page/detect-dialog.ts';
-import { addPick, listed } from '../../src/page/navigate.ts';
+import { addPick, editPick, listed } from '../../src/page/navigate.ts';
 import { questionBefore } from '../../src/page/open-dialog.ts';
 import { formatPlace } from '../../src/page/url.ts';
 import { drain, model, noisyProject, openPage, pause, stubBrowser } from '../support/page-workspace.ts';
@@ -215,6 +215,22 @@ it('the bar of reading ends with its run, though the next one has no tomogram', 
   await pause(50);
   expect(page.live.state.work).toBeUndefined();
   expect(page.live.state.message?.text).toMatch(/no tomogram/);
+});
+
+it('after a restart the set shows whose review was left last and is not saved, under whatever name it was saved before', async () => {
+  const given = await detected();
+  const { page, save } = await openPage(given);
+  await save({ userId: 'rootanna', sessionId: '1' });
+  expect(page.live.state.set).toBe('rootanna/1');
+  const { id } = page.review().kept[0]!;
+  editPick(page, id, { decision: 'rejected' });
+  await pause();
+  const again = await openPage(given);
+  expect(again.page.live.state.set).toBe('rootanna/1');
+  expect(again.counts().rejected).toBe(1);
+  expect(again.page.live.state.message?.text).toMatch(/The review of .* goes on/);
+  const asked = await openPage({ ...given, place: { set: 'cryoet-picks/0' } });
+  expect(asked.page.live.state.set).toBe('cryoet-picks/0');
 });
 
 it('a run of the address that is not there is told of, while the first one opens', async () => {
