@@ -18,7 +18,7 @@ import {
 } from '../entry/index.ts';
 import { readOnlyStore, s3Store } from '../entry/io.ts';
 import { type Collection, projectCollection, volumeCollection } from './collection.ts';
-import type { FilePlace } from './volume-place.ts';
+import { type FilePlace, openPlace } from './volume-place.ts';
 
 /** What a person chose: a folder, files, a zip, a bucket. */
 export interface ChosenStore {
@@ -62,13 +62,18 @@ export async function openStore({ store, title, id, ask }: ChosenStore): Promise
  * Opens a web address: a volume on any server that allows it, or a public bucket, `s3://…`. A query, as that of a signed address, is
  * sent with each request.
  *
- * @throws `invalid-option` for what is no address; what the stores throw.
+ * @throws `invalid-option` for what is no address, and for one by HTTP, which the policy of the page forbids, but of its own server;
+ *   what the stores throw, and what opening a volume throws.
  */
 export async function openAddress(address: string): Promise<Collection> {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined) {
     const expected = 'https://…/tomogram.zarr, https://…/tomogram.mrc or s3://bucket/folder';
     throw new CryoetPicksError('invalid-option', `"${address}" is not an address; expected such as ${expected}`);
+  }
+  if (url.protocol === 'http:' && url.origin !== globalThis.location?.origin) {
+    const ways = 'use https://, or download it and open the file';
+    throw new CryoetPicksError('invalid-option', `${address}: this page reads no other server by http://; ${ways}`);
   }
   const path = url.pathname.replace(/\/+$/, '');
   const last = path.lastIndexOf('/') + 1;
@@ -78,7 +83,10 @@ export async function openAddress(address: string): Promise<Collection> {
   // An image is a folder; of a file, the folder above it is the store.
   url.pathname = format === 'ome-zarr' ? path : path.slice(0, last);
   const store = url.protocol.startsWith('s3') ? s3Store(url.href) : httpStore(url);
-  return volumesOf(store, { volumes: [{ name, format, key: format === 'ome-zarr' ? '/' : `/${name}` }], title: name });
+  const place = filePlace(store, format, format === 'ome-zarr' ? '/' : `/${name}`);
+  // What is open stays if this one cannot be read.
+  await openPlace(place, new AbortController().signal);
+  return volumeCollection([{ name, place }], name);
 }
 
 interface Volumes {

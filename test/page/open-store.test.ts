@@ -209,6 +209,15 @@ describe('openAddress', () => {
     expect(new Set(asked)).toEqual(new Set([`https://example.org/day%201/TS%201.mrc${query}`]));
   });
 
+  it('a volume that cannot be read, or lies behind http://, is refused before it takes the place of what is open', async () => {
+    vi.stubGlobal('fetch', async () => new Response(null, { status: 404 }));
+    await expect(openAddress('https://example.org/absent.mrc')).rejects.toMatchObject({ code: 'not-found' });
+    await expect(openAddress('http://127.0.0.1:7468/x.mrc')).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringMatching(/no other server by http:\/\/; use https:\/\//),
+    });
+  });
+
   it('what is no address is refused with an example of one', async () => {
     await expect(openAddress('tomogram.zarr')).rejects.toMatchObject({
       code: 'invalid-option',
