@@ -258,6 +258,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'set-review',
     'drafts',
     'detections',
+    'rescale',
     'resume',
     'visit',
     'workspace',

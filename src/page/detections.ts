@@ -16,26 +16,36 @@ export interface Detection {
   readonly candidates: Candidates;
 }
 
+/** A detection with what a person has done to it. */
+export interface KeptDetection extends Detection {
+  readonly draft?: Draft | undefined;
+}
+
 /** Detections that are not saved, each with what a person has done to it. */
 export interface Detections {
   /** Names of the runs that have one. */
   readonly runs: ReadonlySet<string>;
-  of(run: string | undefined): (Detection & { readonly draft?: Draft | undefined }) | undefined;
+  of(run: string | undefined): KeptDetection | undefined;
   keep(detection: Detection): void;
   /** Forgets one that was saved, unless another has replaced it. */
   forget(detection: Detection): void;
+  /** The same detections, which stay as they are. */
+  copy(): Pick<Detections, 'of'>;
   /** Keeps what a person has done to the detection that shows. */
   remember(state: State): void;
 }
 
 /** Makes an empty list of detections. */
 export function createDetections(): Detections {
-  const byRun = new Map<string, NonNullable<ReturnType<Detections['of']>>>();
+  const byRun = new Map<string, KeptDetection>();
+  const of = (from: ReadonlyMap<string, KeptDetection>) => (run: string | undefined) =>
+    run === undefined ? undefined : from.get(run);
   return {
     get runs() {
       return new Set(byRun.keys());
     },
-    of: (run) => (run === undefined ? undefined : byRun.get(run)),
+    of: of(byRun),
+    copy: () => ({ of: of(new Map(byRun)) }),
     keep: (detection) => byRun.set(detection.run, detection),
     forget({ run, candidates }) {
       if (byRun.get(run)?.candidates === candidates) byRun.delete(run);
@@ -43,7 +53,9 @@ export function createDetections(): Detections {
     remember(state) {
       const { run, set } = state;
       const detection = run === undefined || set !== UNSAVED ? undefined : byRun.get(run);
-      if (detection) byRun.set(detection.run, { ...detection, draft: draftFrom(state) });
+      // Another may have replaced the one that shows.
+      if (detection && detection.candidates === state.candidates)
+        byRun.set(detection.run, { ...detection, draft: draftFrom(state) });
     },
   };
 }

@@ -10,6 +10,8 @@ export interface Draft {
   readonly thresholds: Readonly<Record<string, number>>;
   /** When it was written, in milliseconds since 1970. */
   readonly time: number;
+  /** The edge of the voxels along x in Å, of a volume whose voxel size a person may give. */
+  readonly voxelSize?: number | undefined;
 }
 
 /** What a draft is of. */
@@ -35,15 +37,17 @@ interface DraftJson {
   readonly changes: readonly (readonly [id: string, edit: Edit | null])[];
   readonly thresholds: Readonly<Record<string, number>>;
   readonly time: number;
+  readonly voxelSize?: number | undefined;
 }
 
 /** The text of a draft. */
-export function formatDraft({ changes, thresholds, time }: Draft): string {
+export function formatDraft({ changes, thresholds, time, voxelSize }: Draft): string {
   const json: DraftJson = {
     version: 2,
     changes: [...changes].map(([id, edit]) => [id, edit ?? null]),
     thresholds,
     time,
+    voxelSize,
   };
   return `${JSON.stringify(json)}\n`;
 }
@@ -52,12 +56,13 @@ export function formatDraft({ changes, thresholds, time }: Draft): string {
 export function parseDraft(draft: string | Uint8Array): Draft | undefined {
   try {
     const text = typeof draft === 'string' ? draft : new TextDecoder('utf-8', { fatal: true }).decode(draft);
-    const { version, changes, thresholds, time } = JSON.parse(text) as DraftJson;
+    const { version, changes, thresholds, time, voxelSize } = JSON.parse(text) as DraftJson;
     if (version !== 2 || !Array.isArray(changes)) return undefined;
     return {
       changes: new Map(changes.map(([id, edit]) => [id, edit ?? undefined])),
       thresholds: { ...thresholds },
       time,
+      ...(voxelSize !== undefined && { voxelSize }),
     };
   } catch {
     return undefined;
@@ -125,9 +130,11 @@ function draftOf(state: State): { readonly of: DraftOf; readonly draft: Draft } 
 }
 
 /** What was done since the set was saved. */
-export function draftFrom(state: Pick<State, 'edits' | 'savedEdits' | 'thresholds' | 'usualThresholds'>): Draft {
-  const { edits, savedEdits } = state;
-  return { changes: editsSince(savedEdits, edits), thresholds: movedThresholds(state), time: Date.now() };
+export function draftFrom(
+  state: Pick<State, 'edits' | 'savedEdits' | 'thresholds' | 'usualThresholds' | 'picksVoxelSize'>,
+): Draft {
+  const { edits, savedEdits, picksVoxelSize: voxelSize } = state;
+  return { changes: editsSince(savedEdits, edits), thresholds: movedThresholds(state), time: Date.now(), voxelSize };
 }
 
 /** How long after a change a draft is kept, in milliseconds. */

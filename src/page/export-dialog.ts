@@ -80,15 +80,20 @@ export function exporter(page: Page, workspace: Workspace): () => void {
     const name = format.value as PicksFormatName;
     const objects = live.state.objects.map((object) => object.name);
     const only = object.value === ALL_OBJECTS ? undefined : object.value;
-    const { runs: whole, without } =
-      scope.value === SCOPES[0] ? { runs: [thisRun(page)], without: [] } : await allRuns(page, workspace, work);
+    const isAll = scope.value !== SCOPES[0];
+    const {
+      runs: whole,
+      set,
+      without,
+    } = isAll ? await allRuns(page, workspace, work) : { runs: [thisRun(page)], set: undefined, without: [] };
     const runs = only === undefined ? whole : whole.map((run) => ofObject(run, only));
     const needs = { objects, pixelSize: pixelSize.required ? pixelSize.valueAsNumber : undefined };
     const files = await filesOf(runs, name, needs);
+    work.signal.throwIfAborted();
     for (const file of files) download(file);
     const picks = runs.reduce((sum, run) => sum + run.picks.length, 0);
     const names = files.length === 1 ? files[0]?.name : `${files.length} files`;
-    const rest = without.length === 0 ? '' : ` Without picks of ${live.state.set}: ${without.join(', ')}.`;
+    const rest = without.length === 0 ? '' : ` Without picks of ${set}: ${without.join(', ')}.`;
     const notes = exportNotes(runs, name, needs).map((note) => ` ${note}.`);
     const told = `Exported ${picks} picks as ${name}: ${names ?? 'no file, since there are no picks'}.`;
     page.desk.tell([told, ...notes, rest].join(''));
@@ -96,9 +101,7 @@ export function exporter(page: Page, workspace: Workspace): () => void {
   form.addEventListener('submit', () => void page.desk.work('Exporting', exportPicks));
   return () => {
     if (live.state.isUnscaled) return page.desk.tell(NO_VOXEL_SIZE);
-    // What was just found in one run is no set of the others until it is saved.
-    const { runs, set } = live.state;
-    setOptions(scope, runs.length > 1 && set !== undefined ? SCOPES : [SCOPES[0] as string], SCOPES[0]);
+    setOptions(scope, live.state.runs.length > 1 ? SCOPES : [SCOPES[0] as string], SCOPES[0]);
     const [whole, ...names] = [ALL_OBJECTS, ...live.state.objects.map(({ name }) => name)] as [string, ...string[]];
     setOptions(object, [whole, ...names], names.includes(object.value) ? object.value : whole);
     tellFiles();

@@ -11,6 +11,8 @@ import {
 import type { ParticlePick, RunPicks, VoxelGrid } from '../entry/index.ts';
 import type { Page } from './page.ts';
 import { hasScore, toSave } from './review.ts';
+import { NO_VOXEL_SIZE } from './state.ts';
+import { hasVoxelSize } from './volume-place.ts';
 import type { Work } from './work.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -28,37 +30,45 @@ export function thisRun({ live, review }: Page): RunToExport {
 /** What all runs keep of a set. */
 export interface ExportedRuns {
   readonly runs: readonly RunToExport[];
-  /** The runs that do not have the set. */
+  /** The set that was shown. */
+  readonly set: string | undefined;
+  /** The runs that do not have it. */
   readonly without: readonly string[];
 }
 
-/** The set that is shown, of every run: what each would show of it when it is opened, with the thresholds that were moved. */
+/**
+ * The set that shows, of every run: what each would show of it when it is opened, with the thresholds that were moved. Volumes without
+ * a project have no sets: of each what was found or added in it. The run, the set and the thresholds are those of now, whatever is
+ * shown while the others are read.
+ */
 export async function allRuns(
   page: Page,
-  workspace: Pick<Workspace, 'collection' | 'reviewIn'>,
+  workspace: Pick<Workspace, 'collection' | 'otherReviews'>,
   { signal, show }: Work,
 ): Promise<ExportedRuns> {
   const { runs, set, tomogram, run: own } = page.live.state;
+  const { collection } = workspace;
+  const shown = thisRun(page);
+  const reviewIn = workspace.otherReviews();
   const found: RunToExport[] = [];
   const without: string[] = [];
-  for (const name of runs) {
-    signal.throwIfAborted();
-    show({ what: 'Exporting', done: found.length, total: runs.length });
+  for (const [done, name] of runs.entries()) {
+    show({ what: 'Exporting', done, total: runs.length });
     if (name === own) {
-      found.push(thisRun(page));
+      found.push(shown);
       continue;
     }
-    const run = await workspace.collection?.open(name, signal);
-    if (run === undefined || set === undefined || run.sets.every(({ label }) => label !== set)) {
-      without.push(name);
-      continue;
-    }
-    const { kept } = await workspace.reviewIn(name, run, set, signal);
-    const choice = run.tomograms.find(({ label }) => label === tomogram) ?? run.tomograms[0];
-    const [finest] = (await choice?.open(signal)) ?? [];
-    found.push({ run: name, picks: kept.map(toSave), grid: finest?.grid });
+    const run = await collection?.open(name, signal);
+    const choice = run?.tomograms.find(({ label }) => label === tomogram) ?? run?.tomograms[0];
+    const levels = (await choice?.open(signal)) ?? [];
+    const review = run && (await reviewIn(name, run, { levels, signal }));
+    signal.throwIfAborted();
+    const isUnscaled = choice?.place.kind === 'file' && levels[0] !== undefined && !hasVoxelSize(levels[0].grid);
+    if (isUnscaled && review && review.kept.length > 0) throw new Error(`${name}: ${NO_VOXEL_SIZE}`);
+    if (review === undefined) without.push(name);
+    else found.push({ run: name, picks: review.kept.map(toSave), grid: levels[0]?.grid });
   }
-  return { runs: found, without };
+  return { runs: found, set, without };
 }
 
 /** The picks of one object. */

@@ -128,6 +128,8 @@ export interface State {
   readonly redo: readonly EditChanges[];
   /** The edits that the files of the set hold already. */
   readonly savedEdits: Edits;
+  /** The edge of the voxels along x in Å with which these picks lie where they do, of a volume whose voxel size a person may give. */
+  readonly picksVoxelSize?: number | undefined;
 
   /** Who looks at the picks; the name that they are saved under may be another. */
   readonly person: string;
@@ -172,6 +174,7 @@ export const noReview: Pick<
   | 'undo'
   | 'redo'
   | 'savedEdits'
+  | 'picksVoxelSize'
   | 'selected'
 > = {
   set: undefined,
@@ -185,6 +188,7 @@ export const noReview: Pick<
   undo: [],
   redo: [],
   savedEdits: noEdits,
+  picksVoxelSize: undefined,
   selected: undefined,
 };
 

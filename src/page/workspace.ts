@@ -9,7 +9,8 @@ import { openGreyVolume } from './grey-volume.ts';
 import { flyTo, nextOpen, selectedPick } from './navigate.ts';
 import { assumedRadii, type Page } from './page.ts';
 import { middleOf } from './planes.ts';
-import { goneOn, resumed } from './resume.ts';
+import { type Levels, scaledDetection, scaledDraft, sizeOf } from './rescale.ts';
+import { goneOn, type Resumed, resumed } from './resume.ts';
 import { type Review, reviewOf } from './review.ts';
 import { holdsRejects } from './review-record.ts';
 import { shownRadii } from './scoring.ts';
@@ -43,7 +44,7 @@ export interface Workspace {
   open(collection: Collection, place: Place): Promise<void>;
   openRun(name: string, place?: Place): Promise<void>;
   openTomogram(label: string): Promise<void>;
-  /** Gives files that do not say their voxel size one, in Å, and opens the run again. */
+  /** Gives files that do not say their voxel size one, in Å, and opens the run again: its picks stay in their voxels. */
   giveVoxelSize(size: number): Promise<void>;
   openSet(label: string | undefined): Promise<void>;
   openTruth(label: string | undefined): Promise<void>;
@@ -60,8 +61,8 @@ export interface Workspace {
    * @throws An error that says why nothing can be saved; what `write` throws.
    */
   save<T>(write: (saving: Saving) => Promise<T>): Promise<T>;
-  /** The review of a set in a run that is not open: as its files and its draft say, at the thresholds that were moved here. */
-  reviewIn(name: string, run: OpenRun, label: string, signal: AbortSignal): Promise<Review>;
+  /** Reads what shows now in other runs, at the thresholds that were moved here. */
+  otherReviews(): OtherReviews;
 }
 
 /** A save, from the moment that it begins: what showed then, and the steps that change what shows. */
@@ -97,6 +98,24 @@ interface CurrentSave {
   left: State | undefined;
   readonly ended: Promise<void>;
 }
+
+/** What a review goes on with. */
+interface Resuming {
+  readonly run: OpenRun;
+  readonly from: { readonly drafts: Drafts; readonly detections: Pick<Detections, 'of'> };
+  readonly levels: Levels;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads the review of a run that is not open, as its files and its draft say, or as it was found; undefined if the run does not have
+ * the set. `levels` are those of its tomogram.
+ */
+export type OtherReviews = (
+  name: string,
+  run: OpenRun,
+  options: { readonly levels: readonly VolumeSource[]; readonly signal: AbortSignal },
+) => Promise<Review | undefined>;
 
 const nowhere: Place = { thresholds: {}, hidden: [] };
 
@@ -200,17 +219,21 @@ export function createWorkspace(page: Page): Workspace {
     });
   };
 
-  const readResumed = async (of: DraftOf, run: OpenRun, signal: AbortSignal) => {
-    const found = of.set === UNSAVED ? opened?.detections.of(of.run) : undefined;
+  const readResumed = async (
+    of: DraftOf,
+    { run, from: { drafts, detections }, levels, signal }: Resuming,
+  ): Promise<Resumed & { readonly review: SetReview }> => {
+    const found = of.set === UNSAVED ? detections.of(of.run) : undefined;
     if (found) {
-      const review = reviewOfCandidates(found.candidates);
-      return { review, ...resumed(review, found.draft), since: undefined };
+      const scaled = scaledDetection(found, levels);
+      const review = reviewOfCandidates(scaled.candidates);
+      return { review, ...resumed(review, scaled.draft), since: undefined };
     }
     const [review, draft] = await Promise.all([
       readReview(run, of.set, { person: of.person, signal }),
-      opened?.drafts.read(of),
+      drafts.read(of),
     ]);
-    return { review, ...resumed(review, draft) };
+    return { review, ...resumed(review, draft && scaledDraft(draft, levels)) };
   };
   /** The set of a run whose review was left last without being saved; null if it is of no set, undefined without one. */
   const leftIn = async (name: string, { sets }: OpenRun): Promise<string | null | undefined> => {
@@ -236,14 +259,21 @@ export function createWorkspace(page: Page): Workspace {
     const here = visit;
     await during('set', async ({ signal, show }) => {
       const { run: name, person } = live.state;
-      if (opened === undefined || here.run === undefined || name === undefined) {
+      // Where a person gives the voxel size, only the volume says where picks lie.
+      const isPlaceless = opened?.collection.giveVoxelSize !== undefined && here.tomogram === undefined;
+      if (opened === undefined || here.run === undefined || name === undefined || isPlaceless) {
         keep();
         here.review = undefined;
         show(noReview);
         return;
       }
+      const { drafts, detections, collection } = opened;
+      const levels = collection.giveVoxelSize && here.tomogram?.sources;
+      const found = label === UNSAVED ? detections.of(name) : undefined;
+      if (found) detections.keep(scaledDetection(found, levels));
       const of = { run: name, set: label, person };
-      const { review, edits, moved, lost, since } = await readResumed(of, here.run, signal);
+      const from = { drafts, detections };
+      const { review, edits, moved, lost, since } = await readResumed(of, { run: here.run, from, levels, signal });
       signal.throwIfAborted();
       keep();
       const carried = opened.wishes.thresholds;
@@ -252,6 +282,7 @@ export function createWorkspace(page: Page): Workspace {
         ...shown(review, label),
         arePicksRead: true,
         edits,
+        picksVoxelSize: sizeOf(levels),
         thresholds: { ...review.thresholds, ...(review.candidates && carried), ...moved, ...place.thresholds },
         objects: withUnknown(live.state.objects, review.loaded),
       });
@@ -406,6 +437,10 @@ export function createWorkspace(page: Page): Workspace {
         const truth = firstOf(sets, [wishes.truthSet, truthOf(run.sets)?.label]);
         const others = run.sets.filter((set) => set.label !== truth && !holdsRejects(set)).map(({ label }) => label);
         const own = others.filter((label) => label.startsWith(`${live.state.person}/`)).at(-1);
+        if (tomogram === undefined) tell(`Run ${name} has no tomogram.`);
+        const placed = tomogram === undefined ? undefined : showTomogram(tomogram, place);
+        if (collection.giveVoxelSize) await placed;
+        signal.throwIfAborted();
         const found = live.state.unsaved.has(name) ? [UNSAVED] : [];
         const isChosen = [place.set, wishes.set].some((wish) => wish === null || (wish && sets.includes(wish)));
         const left = isChosen || found.length > 0 ? undefined : await leftIn(name, run);
@@ -413,12 +448,7 @@ export function createWorkspace(page: Page): Workspace {
         const usual =
           wishes.set === null || left === null ? [] : [wishes.set, left, own, others.find(isOfNetwork), others[0]];
         const set = firstOf([...found, ...sets], [place.set, ...found, ...usual]);
-        if (tomogram === undefined) tell(`Run ${name} has no tomogram.`);
-        await Promise.all([
-          tomogram === undefined ? undefined : showTomogram(tomogram, place),
-          showTruth(truth),
-          showSet(set, place),
-        ]);
+        await Promise.all([placed, showTruth(truth), showSet(set, place)]);
       });
     },
 
@@ -428,11 +458,17 @@ export function createWorkspace(page: Page): Workspace {
     },
 
     async giveVoxelSize(size) {
-      const { run } = live.state;
+      const { run, picksVoxelSize: before } = live.state;
       if (opened?.collection.giveVoxelSize === undefined || run === undefined) return;
       opened.collection.giveVoxelSize(size);
       live.change({ voxelSize: size });
       await workspace.openRun(run);
+      const { set, picksVoxelSize: now } = live.state;
+      if (set === UNSAVED && before !== now) {
+        tell(
+          `The picks stay in their voxels. They were searched for with voxels of ${before} Å: detect again with the new size.`,
+        );
+      }
     },
 
     async openSet(label) {
@@ -505,10 +541,24 @@ export function createWorkspace(page: Page): Workspace {
       }
     },
 
-    async reviewIn(name, run, label, signal) {
-      const { person } = live.state;
-      const { review, edits } = await readResumed({ run: name, set: label, person }, run, signal);
-      return reviewOf({ ...review, edits, thresholds: { ...review.thresholds, ...movedThresholds(live.state) } });
+    otherReviews() {
+      const { person, set } = live.state;
+      const carried = movedThresholds(live.state);
+      if (opened === undefined) return async () => undefined;
+      const { collection, drafts } = opened;
+      const detections = opened.detections.copy();
+      return async (name, run, { levels, signal }) => {
+        const isFound = detections.of(name) !== undefined;
+        const label = collection.project !== undefined ? set : isFound ? UNSAVED : undefined;
+        const isThere =
+          label === undefined || (label === UNSAVED ? isFound : run.sets.some((one) => one.label === label));
+        if (!isThere) return undefined;
+        const of = { run: name, set: label, person };
+        const from = { drafts, detections };
+        const given = collection.giveVoxelSize && levels;
+        const { review, edits } = await readResumed(of, { run, from, levels: given, signal });
+        return reviewOf({ ...review, edits, thresholds: { ...review.thresholds, ...carried } });
+      };
     },
   };
 

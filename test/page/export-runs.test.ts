@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { detectProject } from '../../src/entry/index.ts';
+import { detectCandidates, detectProject } from '../../src/entry/index.ts';
 import { allRuns, thisRun } from '../../src/page/export.ts';
 import { editPick } from '../../src/page/navigate.ts';
+import { UNSAVED } from '../../src/page/state.ts';
 import { drain, leavePages, model, noisyProject, openPage, pause, stubBrowser } from '../support/page-workspace.ts';
 
 beforeAll(stubBrowser);
@@ -49,6 +50,57 @@ describe('allRuns', () => {
     await pause(50);
     const { runs, without } = await allRuns(page, workspace, work);
     expect([runs.map((one) => [one.run, one.picks.length]), without]).toEqual([[['TS_2', 1]], ['TS_1', 'TS_3']]);
+    leavePages();
+  });
+
+  it('what is exported is what showed when it began, whatever run and thresholds show meanwhile', async () => {
+    const { project, overlay } = await noisyProject();
+    await drain(detectProject(project, { model }));
+    const { page, workspace } = await openPage({ project, overlay, place: { run: 'TS_2' } });
+    await pause(50);
+    const before = await allRuns(page, workspace, work);
+    expect(before.runs.map(({ run }) => run)).toEqual(['TS_1', 'TS_2', 'TS_3']);
+    const exporting = allRuns(page, workspace, work);
+    page.live.change({ thresholds: { ribosome: 9, virus: 9 } });
+    await workspace.openRun('TS_3');
+    expect(await exporting).toEqual(before);
+    leavePages();
+  });
+
+  it('detections that are not saved are exported of every run that has one, also if one is saved meanwhile', async () => {
+    const { project, overlay } = await noisyProject();
+    const { page, workspace, save } = await openPage({ project, overlay });
+    for (const run of ['TS_1', 'TS_2']) {
+      const candidates = await detectCandidates(await (await project.run(run)).tomogram('denoised'), { model });
+      await workspace.openRun(run);
+      await workspace.showDetection({ run, tomogram: workspace.opened!.choice, level: 0, model, candidates });
+    }
+    const rejected = page.review().kept[0]!;
+    editPick(page, rejected.id, { decision: 'rejected' });
+    const kept = page.review().kept.length;
+    await workspace.openRun('TS_1');
+    const first = page.review().kept.length;
+    const exporting = allRuns(page, workspace, work);
+    await save();
+    const { runs, set, without } = await exporting;
+    expect([runs.map(({ run, picks }) => [run, picks.length]), set, without]).toEqual([
+      [
+        ['TS_1', first],
+        ['TS_2', kept],
+      ],
+      UNSAVED,
+      ['TS_3'],
+    ]);
+    leavePages();
+  });
+
+  it('an export that was stopped gives nothing', async () => {
+    const { project, overlay } = await noisyProject();
+    const { page, workspace } = await openPage({ project, overlay });
+    const stopped = new AbortController();
+    const exporting = allRuns(page, workspace, { signal: stopped.signal, show: () => undefined });
+    stopped.abort();
+    await expect(exporting).rejects.toMatchObject({ name: 'AbortError' });
     leavePages();
   });
 });
