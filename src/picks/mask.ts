@@ -46,8 +46,8 @@ export interface LabelMaskOptions {
  * Reads the whole volume, and holds 1 byte per voxel of it; 4 more while it measures distances.
  *
  * @param labels - Labels `[z, y, x]`, such as a segmentation of the run that was opened.
- * @throws {@link CryoetPicksError} `invalid-option` if no voxel has one of the labels that picks must lie inside, or an option
- *   cannot be; whatever reading throws.
+ * @throws {@link CryoetPicksError} `invalid-option` if no voxel has one of the labels that picks must lie inside, for a voxel that is
+ *   no label, a whole number, and for an option that cannot be; whatever reading throws.
  *
  * @example
  * ```ts
