@@ -52,6 +52,7 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
     const { run = '', userId: user, sessionId: session } = state;
     const name = { userId: user, sessionId: session };
     const open = workspace.run?.run;
+    page.desk.tell('Saving …');
     try {
       const { label, network, kept, rejected, unknown } = await savePicks(workspace, name);
       isNamed = true;

@@ -70,10 +70,13 @@ export function servedStore(url: string | URL, options: ServedStoreOptions = {})
   };
   return {
     ...values,
+    get: (key, wait) => orNoAnswer(() => values.get(key, wait)),
+    getRange: (key, range, wait) => orNoAnswer(() => values.getRange(key, range, wait)),
+    size: (key, wait) => orNoAnswer(async () => values.size?.(key, wait)),
     async list(folder, wait) {
       const { signal } = checkCall('list', folder, wait);
       const key: StoreKey = `${folder === '/' ? '' : folder}/index.json`;
-      const bytes = await lists.get(key, { signal });
+      const bytes = await orNoAnswer(() => lists.get(key, { signal }));
       return bytes === undefined ? [] : entriesOf(bytes, `${lists.location}${key}`);
     },
     async set(key, value, wait = {}) {
@@ -126,6 +129,19 @@ async function withoutProblem(response: Response): Promise<Response> {
   throw errorOf((await response.json()) as PlainError);
 }
 
+const NO_ANSWER = 'the server does not answer: is `cryoet-picks view` still running?';
+
+/** What is read, with {@link NO_ANSWER} in place of an address if all tries to reach the server have failed. */
+async function orNoAnswer<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    // `fetch` rejects with a TypeError if nobody answers.
+    if (!isCryoetPicksError(error, 'unavailable') || !(error.cause instanceof TypeError)) throw error;
+    throw new CryoetPicksError('unavailable', NO_ANSWER, { cause: error });
+  }
+}
+
 /** The answer. @throws {@link CryoetPicksError} of a code if none comes. */
 async function orUnreachable(
   code: 'unavailable' | 'write-failed',
@@ -137,8 +153,7 @@ async function orUnreachable(
   } catch (cause) {
     signal?.throwIfAborted();
     if (isCryoetPicksError(cause)) throw cause;
-    const message = 'the server does not answer: is `cryoet-picks view` still running?';
-    throw new CryoetPicksError(code, message, { cause });
+    throw new CryoetPicksError(code, NO_ANSWER, { cause });
   }
 }
 

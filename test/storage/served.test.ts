@@ -125,6 +125,9 @@ describe('a store that view serves', () => {
     const write = gone.set('/x.json', new Uint8Array(1), { ifVersion: null });
     await expect(write).rejects.toMatchObject({ code: 'write-failed', message: /still running/ });
     await expect(gone.version?.('/x.json')).rejects.toMatchObject({ code: 'unavailable' });
+    const reads = [gone.get('/x.json'), gone.getRange('/x.json', { offset: 0, length: 1 }), gone.list('/x')];
+    const told = { code: 'unavailable', message: /still running/ };
+    await Promise.all(reads.map((read) => expect(read).rejects.toMatchObject(told)));
   });
 
   it('rejects at once when its signal fires, and writes nothing afterwards', async () => {
