@@ -121,7 +121,7 @@ function segmentationChoice(entry: SegmentationEntry): SegmentationChoice {
   };
 }
 
-/** Picks files by user and session, in the order of their labels. */
+/** Picks files by user and session, in the order of their labels: session 9 comes before session 10. */
 export function setsOf(files: readonly PickSet[]): SetChoice[] {
   const sets = new Map<string, PickSet[]>();
   for (const file of files) {
@@ -131,9 +131,12 @@ export function setsOf(files: readonly PickSet[]): SetChoice[] {
     else sets.set(label, [file]);
   }
   return [...sets]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .sort(([a], [b]) => byNumbers.compare(a, b) || (a < b ? -1 : 1))
     .map(([label, own]) => ({ label, userId: own[0]!.userId, sessionId: own[0]!.sessionId, files: own }));
 }
+
+/** Compares texts with the numbers in them taken as numbers. */
+const byNumbers = new Intl.Collator('en', { numeric: true });
 
 /** The label of a user's session. */
 export function labelOf({ userId, sessionId }: { readonly userId: string; readonly sessionId: string }): string {

@@ -1,7 +1,7 @@
 import { button, chooser, element, NONE, setOptions } from './element.ts';
 import type { Page } from './page.ts';
 import { READ_ONLY } from './save-dialog.ts';
-import { UNSAVED } from './state.ts';
+import { hasUnsavedEdits, UNSAVED } from './state.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What the buttons of the header do. */
@@ -46,8 +46,8 @@ export function header(page: Page, workspace: Workspace, commands: HeaderCommand
     save.disabled = !canWrite;
     save.title = canWrite ? 'Save the picks (S)' : READ_ONLY;
   });
-  live.watch(['edits', 'savedEdits', 'set'], ({ edits, savedEdits, set }) => {
-    const isDirty = set === UNSAVED || (edits !== savedEdits && edits.size + savedEdits.size > 0);
+  live.watch(['edits', 'savedEdits', 'set'], (state) => {
+    const isDirty = state.set === UNSAVED || hasUnsavedEdits(state);
     save.textContent = isDirty ? 'Save •' : 'Save';
     save.classList.toggle('primary', isDirty);
   });

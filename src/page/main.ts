@@ -14,6 +14,7 @@ import { pickPanel } from './pick-panel.ts';
 import { saver } from './save-dialog.ts';
 import { scorePanel } from './score-panel.ts';
 import { collectionOf, readSession } from './session.ts';
+import { hasUnsavedEdits } from './state.ts';
 import { messageLine, workBar } from './status.ts';
 import { followAddress, parsePlace } from './url.ts';
 import { createWorkspace } from './workspace.ts';
@@ -58,8 +59,8 @@ document.body.append(
 );
 attachKeys(keys);
 addEventListener('beforeunload', (event) => {
-  const { edits, savedEdits, unsaved } = page.live.state;
-  if ((edits !== savedEdits && edits.size > 0) || unsaved.size > 0) event.preventDefault();
+  const { state } = page.live;
+  if (hasUnsavedEdits(state) || state.unsaved.size > 0) event.preventDefault();
 });
 followAddress(page.live);
 page.live.watch(['isGallery'], ({ isGallery }) => {

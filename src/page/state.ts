@@ -285,6 +285,11 @@ export function editsSince(before: Edits, now: Edits): EditChanges {
   return new Map(changed.map((id) => [id, now.get(id)]));
 }
 
+/** True if the files of the set do not hold all that a person has decided: some of it would be lost with the page. */
+export function hasUnsavedEdits({ edits, savedEdits }: Pick<State, 'edits' | 'savedEdits'>): boolean {
+  return editsSince(savedEdits, edits).size > 0;
+}
+
 /** The state after an action. Undo is a stack of inverse edits. */
 export function reduce(state: State, action: Action): State {
   switch (action.type) {

@@ -144,3 +144,14 @@ it('a review that was saved opens with its decisions, its rejects, and a slider 
     expect(page.review().kept.length).toBeGreaterThan(kept.length);
   }
 });
+
+it('of several sets of one person the one of the highest number goes on, and sets are listed by their numbers', async () => {
+  const given = await noisyProject();
+  await drain(detectProject(given.project, { model }));
+  const run = await given.project.run('TS_1');
+  const [pick] = await run.picks(network);
+  for (const sessionId of ['1', '9', '10', '2']) await run.writePicks([pick!], { userId: 'me', sessionId });
+  const { page } = await openPage(given);
+  expect(page.live.state.sets).toEqual(['cryoet-picks/0', 'me/1', 'me/2', 'me/9', 'me/10']);
+  expect(page.live.state.set).toBe('me/10');
+});

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Action, type Edit, type EditChanges, emptyState, named, reduce } from '../../src/page/state.ts';
+import {
+  type Action,
+  type Edit,
+  type EditChanges,
+  emptyState,
+  hasUnsavedEdits,
+  named,
+  reduce,
+} from '../../src/page/state.ts';
 
 const edit = fc.record<Edit>(
   { decision: fc.constantFrom('accepted', 'rejected', 'deleted'), object: fc.constantFrom('ribosome', 'virus') },
@@ -27,6 +35,22 @@ describe('the state of the page', () => {
         expect(redone.redo).toEqual([]);
       }),
     );
+  });
+
+  it('has unsaved edits unless they are those of the files, also when the last saved one was taken back', () => {
+    fc.assert(
+      fc.property(edits, edits, (before, after) => {
+        const saved = before.reduce(reduce, emptyState);
+        const state = after.reduce(reduce, { ...saved, savedEdits: saved.edits, undo: [] });
+        const isSame =
+          saved.edits.size === state.edits.size && [...saved.edits].every(([id, one]) => state.edits.get(id) === one);
+        expect(hasUnsavedEdits(state)).toBe(!isSame);
+        const undone = after.reduce((one) => reduce(one, { type: 'undo' }), state);
+        expect(hasUnsavedEdits(undone)).toBe(false);
+      }),
+    );
+    const takenBack = { edits: new Map(), savedEdits: new Map([['a', { decision: 'accepted' as const }]]) };
+    expect(hasUnsavedEdits(takenBack)).toBe(true);
   });
 
   it('an edit after an undo forgets what could be redone', () => {
