@@ -2,7 +2,7 @@ import type { FalsePicks } from '../entry/index.ts';
 import { element } from './element.ts';
 import { histogramView } from './histogram.ts';
 import type { Page } from './page.ts';
-import { hasScore } from './review.ts';
+import { hasScore, lowestThresholds } from './review.ts';
 import { ownOf, type ShownObject } from './state.ts';
 
 /** The objects with their counts, each with a slider for the lowest score that is kept. */
@@ -98,9 +98,7 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
       if (loaded !== seen) {
         seen = loaded;
         scores = loaded.filter((pick) => pick.object === name && hasScore(pick)).map(({ score }) => score);
-        const low =
-          ownOf(candidates?.lowestThresholds, name) ??
-          scores.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+        const low = ownOf(lowestThresholds({ loaded, candidates }), name) ?? Number.POSITIVE_INFINITY;
         const high = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
         controls.hidden = !(high > low);
         if (high > low) [slider.min, slider.max] = [String(low), String(high)];
@@ -123,16 +121,19 @@ function shownScore(score: number): string {
   return score.toFixed(3);
 }
 
-/** The threshold that a person typed, with a point or a comma; undefined if it is no number, or none of the scores in the range. */
+/**
+ * The threshold that a person typed, with a point or a comma; undefined if it is no number, or none of the scores in the range. An end
+ * of the range may be typed as it is shown.
+ */
 export function thresholdFrom(
   typed: string,
   { low, high }: { readonly low: number; readonly high: number },
 ): number | undefined {
   const text = typed.trim().replace(',', '.');
   const threshold = text === '' ? Number.NaN : Number(text);
-  // The ends of the range are shown rounded.
-  const isInside = threshold >= Number(shownScore(low)) && threshold <= Number(shownScore(high));
-  return isInside || (threshold >= low && threshold <= high) ? threshold : undefined;
+  if (Number.isNaN(threshold)) return undefined;
+  const within = Math.min(high, Math.max(low, threshold));
+  return within === threshold || shownScore(within) === shownScore(threshold) ? within : undefined;
 }
 
 /** How many of the picks that nobody has decided about are false, in words, or why it cannot be told; `found` is undefined without candidates. */

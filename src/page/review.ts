@@ -116,11 +116,28 @@ function picksOfFiles({ candidates, thresholds }: ReviewInput, { found, minDista
 export function allowedThresholds(
   { objects, lowestThresholds }: Candidates,
   thresholds: State['thresholds'],
-): Readonly<Record<string, number>> {
+): State['thresholds'] {
   const given = objects.filter((object) => ownOf(thresholds, object) !== undefined);
-  return Object.fromEntries(
-    given.map((object) => [object, Math.max(thresholds[object] as number, lowestThresholds[object] as number)]),
-  );
+  return raised(Object.fromEntries(given.map((object) => [object, thresholds[object] as number])), lowestThresholds);
+}
+
+/** The lowest threshold of each object, where its slider ends: that of its candidates, else the lowest score of its picks. */
+export function lowestThresholds({
+  loaded,
+  candidates,
+}: Pick<ReviewInput, 'loaded' | 'candidates'>): State['thresholds'] {
+  const lowest = new Map<string, number>();
+  for (const pick of loaded) {
+    if (hasScore(pick)) lowest.set(pick.object, Math.min(lowest.get(pick.object) ?? pick.score, pick.score));
+  }
+  return { ...Object.fromEntries(lowest), ...candidates?.lowestThresholds };
+}
+
+/** Thresholds, each raised to the lowest one of its object. */
+export function raised(thresholds: State['thresholds'], lowest: State['thresholds']): State['thresholds'] {
+  const raise = ([object, value]: [string, number]) =>
+    [object, Math.max(value, ownOf(lowest, object) ?? value)] as const;
+  return Object.fromEntries(Object.entries(thresholds).map(raise));
 }
 
 /** All candidates as picks, to be listed and counted. */

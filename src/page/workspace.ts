@@ -11,7 +11,7 @@ import { assumedRadii, type Page } from './page.ts';
 import { middleOf } from './planes.ts';
 import { type Levels, scaledDetection, scaledDraft, sizeOf } from './rescale.ts';
 import { goneOn, type Resumed, resumed } from './resume.ts';
-import { type Review, reviewOf } from './review.ts';
+import { lowestThresholds, type Review, raised, reviewOf } from './review.ts';
 import { holdsRejects } from './review-record.ts';
 import { shownRadii } from './scoring.ts';
 import { readReview, reviewOfCandidates, type SetReview } from './set-review.ts';
@@ -22,6 +22,7 @@ import {
   NOT_READ,
   noReview,
   noRun,
+  ownOf,
   type Picking,
   type ShownObject,
   type State,
@@ -277,20 +278,22 @@ export function createWorkspace(page: Page): Workspace {
       signal.throwIfAborted();
       keep();
       const carried = opened.wishes.thresholds;
+      const lowest = lowestThresholds(review);
+      const asked = { ...(review.candidates && carried), ...moved, ...place.thresholds };
       show({
         ...noReview,
         ...shown(review, label),
         arePicksRead: true,
         edits,
         picksVoxelSize: sizeOf(levels),
-        thresholds: { ...review.thresholds, ...(review.candidates && carried), ...moved, ...place.thresholds },
+        thresholds: { ...review.thresholds, ...raised(asked, lowest) },
         objects: withUnknown(live.state.objects, review.loaded),
       });
       here.review = label === undefined ? undefined : review;
       if (label === UNSAVED) listFound(page);
       if (edits !== review.edits || (review.isOwn && edits.size > 0)) resumeHere(here, place);
       if (since !== undefined) tell(`The review of ${shownTime(since)} goes on; it is not saved yet.`);
-      for (const problem of review.problems) tell(problem);
+      for (const problem of [...review.problems, ...tooLow(place.thresholds, lowest)]) tell(problem);
       if (lost > 0) tell(`${lost} decisions that were not saved are about picks that ${label} no longer has.`);
     });
   };
@@ -422,7 +425,7 @@ export function createWorkspace(page: Page): Workspace {
     async openRun(name, place = nowhere) {
       if (opened === undefined) return;
       const { collection, wishes } = opened;
-      if (live.state.candidates) wishes.thresholds = movedThresholds(live.state);
+      if (live.state.candidates) wishes.thresholds = goingAlong(wishes.thresholds, live.state);
       leave();
       live.change({ ...noRun, run: name, ...loading(page) });
       const here = visit;
@@ -588,6 +591,22 @@ function shown(review: SetReview, label: string | undefined) {
     // It goes on to be saved where it is.
     ...(isOwn && first && { userId: first.file.userId, sessionId: first.file.sessionId }),
   };
+}
+
+/** The thresholds for the next run: those that were moved, and those that were wished before and only raised for this run. */
+function goingAlong(wished: State['thresholds'], state: State): State['thresholds'] {
+  const shown = raised(wished, lowestThresholds(state));
+  const kept = Object.entries(wished).filter(([object]) => state.thresholds[object] === shown[object]);
+  return { ...movedThresholds(state), ...Object.fromEntries(kept) };
+}
+
+/** What to tell of thresholds of an address that are below the lowest. */
+function tooLow(asked: State['thresholds'], lowest: State['thresholds']): string[] {
+  const objects = Object.keys(asked).filter((object) => asked[object]! < (ownOf(lowest, object) ?? asked[object]!));
+  return objects.map(
+    (object) =>
+      `The lowest threshold of ${object} is ${lowest[object]!.toFixed(3)}; the address asks for ${asked[object]}.`,
+  );
 }
 
 /** A time as it is told: `30 Nov, 10:05`. */

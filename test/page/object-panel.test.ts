@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { falseWords, thresholdFrom } from '../../src/page/object-panel.ts';
 
 describe('thresholdFrom', () => {
-  const range = { low: 0.05, high: 0.9298 };
+  const range = { low: 0.0504, high: 0.9298 };
 
   it.each([
     ['0.3', 0.3],
     ['0,3', 0.3],
     [' .5 ', 0.5],
-    ['0.05', 0.05],
-    // The highest score as it is shown.
-    ['0.930', 0.93],
+    // The ends as they are shown.
+    ['0.050', 0.0504],
+    ['0.930', 0.9298],
   ])('%j is a threshold', (typed, threshold) => {
     expect(thresholdFrom(typed, range)).toBe(threshold);
   });

@@ -191,6 +191,29 @@ it('only thresholds that were moved go along: the next run shows its own picks, 
   expect(formatPlace(page.live.state)).toMatch(/threshold.virus=2.5$/);
 });
 
+it('a threshold below the lowest shows as the lowest, and goes along as it was wished', async () => {
+  const given = await noisyProject();
+  await drain(detectProject(given.project, { model, runs: ['TS_1', 'TS_3'] }));
+  await drain(detectProject(given.project, { model, runs: ['TS_2'], candidatesPerObject: 20 }));
+  const place = { set: 'cryoet-picks/0', thresholds: { ribosome: -5 } };
+  const { page, workspace } = await openPage({ ...given, place });
+  const lowest = () => page.live.state.candidates!.lowestThresholds.ribosome!;
+  expect(page.live.state.thresholds.ribosome).toBe(lowest());
+  expect(page.live.state.message?.text).toMatch(
+    /^The lowest threshold of ribosome is \d.*; the address asks for -5\.$/,
+  );
+  const wished = lowest() + 0.01;
+  page.live.change({ thresholds: { ...page.live.state.thresholds, ribosome: wished } });
+  await workspace.openRun('TS_2');
+  expect(lowest()).toBeGreaterThan(wished);
+  expect(page.live.state.thresholds.ribosome).toBe(lowest());
+  await workspace.openRun('TS_3');
+  expect(page.live.state.thresholds.ribosome).toBe(wished);
+  page.live.change({ thresholds: page.live.state.usualThresholds });
+  await workspace.openRun('TS_1');
+  expect(page.live.state.thresholds).toEqual(page.live.state.usualThresholds);
+});
+
 it('the bar of reading ends with its run, though the next one has no tomogram', async () => {
   const given = await detected();
   // The chunk in the middle is measured, the other never comes.
