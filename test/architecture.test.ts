@@ -254,6 +254,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'volume-place',
     'collection',
     'review-record',
+    'free-session',
     'interrupted',
     'set-review',
     'drafts',

@@ -195,7 +195,7 @@ async function labelsOf(uri: string, { run, project, signal }: RunLabels): Promi
   const there = await run.segmentations({ signal });
   const has = there.length === 0 ? 'it has none at all' : `it has ${namesOf(there)}`;
   throw new UsageError(
-    `run "${run.name}" has no segmentation of the URI "${uri}"; ${has}. A file of labels serves all runs: mask.mrc`,
+    `run "${run.name}" has no segmentation of the URI "${uri}"; ${has}. One file can be given for all runs: mask.mrc`,
   );
 }
 

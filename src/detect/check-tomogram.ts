@@ -15,7 +15,7 @@ import {
 } from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import type { ModelSpec } from '../inference/model.ts';
-import { formatZyx, type Point, sizesAgree, toVoxel, type VoxelGrid, type Zyx } from '../space/grid.ts';
+import { facesOf, formatZyx, type Point, sizesAgree, type VoxelGrid, type Zyx } from '../space/grid.ts';
 import { type Intensity, notFiniteVoxels, quantile } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { fitsVoxelSize, isUnknownVoxelSize } from './voxel-size.ts';
@@ -136,12 +136,10 @@ export function checkPicks(grid: VoxelGrid, positions: readonly Point[]): Findin
 
 /** A pick belongs to the volume up to the outer faces of its voxels. */
 function countOutside(grid: VoxelGrid, positions: readonly Point[]): number {
-  let outside = 0;
-  for (const position of positions) {
-    const voxel = toVoxel(grid, position);
-    if (!voxel.every((index, axis) => index >= -0.5 && index <= grid.shape[axis]! - 0.5)) outside++;
-  }
-  return outside;
+  const { lowest, highest } = facesOf(grid);
+  const isWithin = (position: Point, axis: 'x' | 'y' | 'z') =>
+    position[axis] >= lowest[axis] && position[axis] <= highest[axis];
+  return positions.filter((at) => !(isWithin(at, 'x') && isWithin(at, 'y') && isWithin(at, 'z'))).length;
 }
 
 const ORDERS: readonly (readonly ['x' | 'y' | 'z', 'x' | 'y' | 'z', 'x' | 'y' | 'z'])[] = [

@@ -24,7 +24,15 @@ export type { PerObject } from '../core/arguments.ts';
 export { CryoetPicksError, type ErrorCode, type ErrorDetails, isCryoetPicksError } from '../core/errors.ts';
 
 // Space
-export { type Point, toPhysical, toVoxel, type VoxelGrid, type VoxelPlacement } from '../space/grid.ts';
+export {
+  type Faces,
+  facesOf,
+  type Point,
+  toPhysical,
+  toVoxel,
+  type VoxelGrid,
+  type VoxelPlacement,
+} from '../space/grid.ts';
 export type { Axis, Box, Zyx } from '../space/grid.ts';
 
 // Voxels

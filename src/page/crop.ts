@@ -2,7 +2,7 @@ import { type Axis, type Point, toVoxel } from '../entry/index.ts';
 import { element } from './element.ts';
 import type { GreyLevel, Section } from './grey-level.ts';
 import type { Page } from './page.ts';
-import { type Plane, planes } from './planes.ts';
+import { along, extentAlong, type Plane, planes } from './planes.ts';
 import { drawRing } from './rings.ts';
 import { hidingOthers } from './slice-picture.ts';
 
@@ -57,7 +57,8 @@ function drawCrop(
     };
   };
   for (const level of hidingOthers(levels, sectionOf)) {
-    const { voxelSize } = level.grid;
+    const { grid } = level;
+    const { voxelSize } = grid;
     const section = sectionOf(level);
     const { top, left, height, width } = section;
     const image = new ImageData(width, height);
@@ -65,7 +66,7 @@ function drawCrop(
     const picture = new OffscreenCanvas(width, height);
     (picture.getContext('2d') as OffscreenCanvasRenderingContext2D).putImageData(image, 0, 0);
     const place = (axis: Axis, first: number) =>
-      canvas.width / 2 + (first - 0.5 - at(level, axis)) * voxelSize[axis] * zoom;
+      canvas.width / 2 + (extentAlong(grid, axis).start + first * voxelSize[axis] - along(position, axis)) * zoom;
     context.imageSmoothingEnabled = voxelSize[plane.right] * zoom < 6;
     context.drawImage(
       picture,

@@ -1,7 +1,8 @@
 import type { Run } from '../entry/copick.ts';
-import { type Candidates, isCryoetPicksError, type Model, writeDetection } from '../entry/index.ts';
+import { type Candidates, type Model, writeDetection } from '../entry/index.ts';
 import type { TomogramChoice } from './collection.ts';
 import { type Draft, draftFrom } from './drafts.ts';
+import { firstFreeSession } from './free-session.ts';
 import type { SetName } from './review-record.ts';
 import { type State, UNSAVED } from './state.ts';
 
@@ -68,7 +69,7 @@ export async function writeAsNetwork(run: Run, detection: Detection): Promise<Se
   const { candidates, tomogram, level, tiles, model } = detection;
   const { place } = tomogram;
   if (place.kind !== 'tomogram') throw new Error('There is no project to save into; export the picks instead.');
-  const author = { userId: NETWORK, sessionId: await freeSession(run) };
+  const author = { userId: NETWORK, sessionId: await firstFreeSession(run, [NETWORK], 0) };
   await writeDetection(run, candidates, {
     ...author,
     model,
@@ -78,22 +79,4 @@ export async function writeAsNetwork(run: Run, detection: Detection): Promise<Se
     settings: level === 0 ? {} : { level },
   });
   return author;
-}
-
-async function freeSession(run: Run): Promise<string> {
-  for (let number = 0; ; number++) {
-    const author = { userId: NETWORK, sessionId: String(number) };
-    const sets = await run.pickSets(author);
-    if (sets.length === 0 && !(await hasCandidates(run, author))) return author.sessionId;
-  }
-}
-
-async function hasCandidates(run: Run, author: { readonly userId: string; readonly sessionId: string }) {
-  try {
-    await run.readCandidates(author);
-    return true;
-  } catch (error) {
-    // Those that cannot be read are there.
-    return !isCryoetPicksError(error, 'not-found');
-  }
 }

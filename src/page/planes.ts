@@ -1,4 +1,4 @@
-import { type Axis, type Point, toPhysical, toVoxel, type VoxelGrid } from '../entry/index.ts';
+import { type Axis, facesOf, type Point, toPhysical, toVoxel, type VoxelGrid } from '../entry/index.ts';
 
 /** A view of the volume along one of its axes. */
 export interface Plane {
@@ -44,9 +44,10 @@ export function planePosition(grid: VoxelGrid, axis: Axis, index: number): numbe
   return along(toPhysical(grid, [index, index, index]), axis);
 }
 
-/** Where the voxels of a grid begin and end along an axis, in Å: half a voxel before the first centre and after the last. */
+/** Where the voxels of a grid begin and end along an axis, in Å. */
 export function extentAlong(grid: VoxelGrid, axis: Axis): { readonly start: number; readonly end: number } {
-  return { start: planePosition(grid, axis, -0.5), end: planePosition(grid, axis, grid.shape[axis] - 0.5) };
+  const { lowest, highest } = facesOf(grid);
+  return { start: along(lowest, axis), end: along(highest, axis) };
 }
 
 /** The point in the middle of a grid. */

@@ -1,6 +1,7 @@
 import type { PicksFile, Run } from '../entry/copick.ts';
 import { CryoetPicksError, isCryoetPicksError, type ParticlePick } from '../entry/index.ts';
 import { labelOf, type ReadFile, type ReadSet, readSet, setsOf } from './collection.ts';
+import { firstFreeSession } from './free-session.ts';
 import { asTakenBack, holdsAll, missingObjects } from './interrupted.ts';
 import { type ReviewedPick, toSave } from './review.ts';
 import { isReviewRecord, PROGRAM, type ReviewRecord, rejectsOf, type SetName } from './review-record.ts';
@@ -220,14 +221,9 @@ function objectsOf(picks: readonly ParticlePick[], versions: Versions): string[]
   return [...new Set([...versions.keys(), ...picks.map(({ object }) => object)])];
 }
 
-/** The next session that nobody has used, neither for picks nor for what was rejected: after `1` comes `2`. */
-export async function freeSession(run: Run, name: SetName): Promise<string> {
-  let number = Number.parseInt(name.sessionId, 10) || 1;
-  for (; ; number++) {
-    const next = { userId: name.userId, sessionId: String(number) };
-    const found = await Promise.all([run.pickSets({ ...next }), run.pickSets({ ...rejectsOf(next) })]);
-    if (found.every((sets) => sets.length === 0)) return next.sessionId;
-  }
+/** The next session that a person has not used, neither for picks nor for what was rejected: after `1` comes `2`. */
+export function freeSession(run: Run, name: SetName): Promise<string> {
+  return firstFreeSession(run, [name.userId, rejectsOf(name).userId], Number.parseInt(name.sessionId, 10) || 1);
 }
 
 /** True if saving failed because it would have replaced a set that it must not. */

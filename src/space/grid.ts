@@ -175,8 +175,25 @@ export function voxelOf({ voxelSize, origin }: VoxelPlacement, { x, y, z }: Poin
   return [(z - origin.z) / voxelSize[0], (y - origin.y) / voxelSize[1], (x - origin.x) / voxelSize[2]];
 }
 
-/** The corners of a volume, lowest and highest along all axes, in Å: half a voxel beyond the centres of its outermost voxels. */
-export function facesOf(grid: VoxelGrid): { readonly lowest: Point; readonly highest: Point } {
+/** Where a volume begins and ends, in Å. */
+export interface Faces {
+  readonly lowest: Point;
+  readonly highest: Point;
+}
+
+/**
+ * The corners of a volume, lowest and highest along all axes, in Å: half a voxel beyond the centres of its outermost voxels.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for anything but a grid.
+ *
+ * @example
+ * ```ts
+ * const { lowest, highest } = facesOf(tomogram.grid);
+ * const height = highest.z - lowest.z;
+ * ```
+ */
+export function facesOf(grid: VoxelGrid): Faces {
+  requireArgument('facesOf', 'grid', grid, gridRule);
   const [z, y, x] = grid.shape;
   return { lowest: positionOf(grid, [-0.5, -0.5, -0.5]), highest: positionOf(grid, [z - 0.5, y - 0.5, x - 0.5]) };
 }

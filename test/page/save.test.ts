@@ -152,6 +152,13 @@ it('a set of rejects that is there already stops both files, and its session doe
   expect(await freeSession(run, mine)).toBe('2');
 });
 
+it('a session that has only candidates does not count as free: they would be taken for those of the picks', async () => {
+  const { run } = await detected();
+  const { candidates } = await run.readCandidates({ userId: 'cryoet-picks', sessionId: '0' });
+  await run.writeCandidates(candidates, mine);
+  expect(await freeSession(run, mine)).toBe('2');
+});
+
 it('one saves over and over, before and after a reload, under a name with a space too', async () => {
   const { given, run } = await detected();
   for (const userId of ['me', 'Jane Doe']) {

@@ -766,6 +766,7 @@ const functions: readonly Subject[] = [
   ),
   fn('isCryoetPicksError', 'error code', core.isCryoetPicksError, () => [new Error('a'), 'unsupported']),
   fn('toPhysical', 'placement voxel', core.toPhysical, () => [placement(), [1, 2, 3]]),
+  fn('facesOf', 'grid', core.facesOf, () => [grid()]),
   fn('toVoxel', 'placement point', core.toVoxel, () => [placement(), point()]),
   fn('measureIntensity', 'source options', core.measureIntensity, () => [
     source(),
