@@ -46,6 +46,8 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
     sessionId.value = live.state.sessionId;
     problem.textContent = message;
     if (!dialog.open) dialog.showModal();
+    // What is typed replaces the name, as in other dialogs.
+    userId.select();
   };
   const save = async () => {
     const { state } = live;

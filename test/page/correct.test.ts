@@ -218,6 +218,10 @@ describePage('corrections in the page of view', ({ open }) => {
     const { shown, project } = await makeProject({ picks: apart });
     const { tab } = await open(shown);
     await settled(tab);
+    // What is typed replaces the name that is proposed.
+    await press(tab, 's', 'a', 'n', 'n', 'a');
+    expect(await tab.getByLabel('User').inputValue()).toBe('anna');
+    await tab.locator('dialog[open]').getByRole('button', { name: 'Cancel' }).click();
     await save(tab);
     await expectMessage(tab, /Saved 5 picks as me\/1, 0 rejected/);
     await press(tab, 'j', 'x', 's');
