@@ -1,6 +1,6 @@
 import { formatRequirements, type PicksFormatName, picksFormatNames } from '../entry/formats.ts';
-import { button, chooser, element, field, setOptions } from './element.ts';
-import { allRuns, download, exportNotes, filesOf, ofObject, thisRun } from './export.ts';
+import { button, chooser, element, field, NONE, setOptions } from './element.ts';
+import { allRuns, download, exportNotes, filesOf, namedAsTomograms, ofObject, thisRun } from './export.ts';
 import type { Page } from './page.ts';
 import { NO_VOXEL_SIZE } from './state.ts';
 import type { Work } from './work.ts';
@@ -80,12 +80,14 @@ export function exporter(page: Page, workspace: Workspace): () => void {
     const name = format.value as PicksFormatName;
     const objects = live.state.objects.map((object) => object.name);
     const only = object.value === ALL_OBJECTS ? undefined : object.value;
+    const isProject = workspace.run?.run !== undefined;
     const isAll = scope.value !== SCOPES[0];
     const {
-      runs: whole,
+      runs: found,
       set,
       without,
     } = isAll ? await allRuns(page, workspace, work) : { runs: [thisRun(page)], set: undefined, without: [] };
+    const whole = isProject ? found : namedAsTomograms(found);
     const runs = only === undefined ? whole : whole.map((run) => ofObject(run, only));
     const needs = { objects, pixelSize: pixelSize.required ? pixelSize.valueAsNumber : undefined };
     const files = await filesOf(runs, name, needs);
@@ -93,7 +95,7 @@ export function exporter(page: Page, workspace: Workspace): () => void {
     for (const file of files) download(file);
     const picks = runs.reduce((sum, run) => sum + run.picks.length, 0);
     const names = files.length === 1 ? files[0]?.name : `${files.length} files`;
-    const rest = without.length === 0 ? '' : ` Without picks of ${set}: ${without.join(', ')}.`;
+    const rest = without.length === 0 ? '' : ` Without picks of ${set ?? NONE}: ${without.join(', ')}.`;
     const notes = exportNotes(runs, name, needs).map((note) => ` ${note}.`);
     const told = `Exported ${picks} picks as ${name}: ${names ?? 'no file, since there are no picks'}.`;
     page.desk.tell([told, ...notes, rest].join(''));

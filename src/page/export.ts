@@ -71,6 +71,15 @@ export async function allRuns(
   return { runs: found, set, without };
 }
 
+/** Runs that are files, under the names that other programs give their tomograms: without endings, unless two would be one. */
+export function namedAsTomograms(runs: readonly RunToExport[]): readonly RunToExport[] {
+  const named = runs.map((one) => ({
+    ...one,
+    run: one.run.replace(/(?<=.)\.(mrc|rec|map|st|tiff?|(ome\.)?zarr)(\.(gz|zip))?$/i, ''),
+  }));
+  return new Set(named.map(({ run }) => run)).size === runs.length ? named : runs;
+}
+
 /** The picks of one object. */
 export function ofObject(run: RunToExport, object: string): RunToExport {
   return { ...run, picks: run.picks.filter((pick) => pick.object === object) };

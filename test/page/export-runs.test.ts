@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { detectCandidates, detectProject } from '../../src/entry/index.ts';
-import { allRuns, thisRun } from '../../src/page/export.ts';
+import { allRuns, namedAsTomograms, thisRun } from '../../src/page/export.ts';
 import { editPick } from '../../src/page/navigate.ts';
 import { UNSAVED } from '../../src/page/state.ts';
 import { drain, leavePages, model, noisyProject, openPage, pause, stubBrowser } from '../support/page-workspace.ts';
@@ -102,5 +102,19 @@ describe('allRuns', () => {
     stopped.abort();
     await expect(exporting).rejects.toMatchObject({ name: 'AbortError' });
     leavePages();
+  });
+});
+
+describe('namedAsTomograms', () => {
+  const named = (...runs: readonly string[]) =>
+    namedAsTomograms(runs.map((run) => ({ run, picks: [] }))).map(({ run }) => run);
+
+  it('files lose their endings, and nothing else', () => {
+    const files = ['lam1.mrc', 'TS_5.4.rec', 'a.ome.zarr', 'b.zarr', 'c.TIFF', 'd.mrc.gz', 'e', '.mrc'];
+    expect(named(...files)).toEqual(['lam1', 'TS_5.4', 'a', 'b', 'c', 'd', 'e', '.mrc']);
+  });
+
+  it('two files of one name keep their endings', () => {
+    expect(named('a.mrc', 'a.rec')).toEqual(['a.mrc', 'a.rec']);
   });
 });
