@@ -5,6 +5,7 @@ import {
   estimateFalsePicks,
   type ParticlePick,
   picksFromCandidates,
+  projectRules,
   scorePicks,
   suppressNearby,
   type Zyx,
@@ -40,11 +41,12 @@ describePage('sliders in the page of view', ({ open }) => {
     await settled(tab);
     const run = await project.run('TS_1');
     const [all, truth] = [await run.picks({ userId: 'cryoet-picks' }), await run.picks({ userId: 'curation' })];
+    const rules = projectRules(project.objects, { truth: [...new Set(truth.map(({ object }) => object))] });
     for (const cut of [0.2, 0.55, 0.9]) {
       await cutAt(tab, 'ribosome', cut);
       const kept = all.filter(({ object, score }) => object !== 'ribosome' || score >= cut);
       const picks = suppressNearby(kept, { minDistance: 0 });
-      const report = scorePicks([{ run: 'TS_1', truth, picks }]);
+      const report = scorePicks([{ run: 'TS_1', truth, picks }], rules);
       const count = picks.filter(({ object }) => object === 'ribosome').length;
       expect(await objectRow(tab, 'ribosome').locator('.number').textContent()).toBe(String(count));
       expect(await tab.locator('.score').textContent()).toBe(report.score.toFixed(4));
