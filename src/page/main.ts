@@ -63,6 +63,7 @@ addEventListener('beforeunload', (event) => {
   if (hasUnsavedEdits(state) || state.unsaved.size > 0) event.preventDefault();
 });
 followAddress(page.live);
+addEventListener('hashchange', ({ newURL }) => void workspace.openPlace(parsePlace(new URL(newURL).hash)));
 page.live.watch(['isGallery'], ({ isGallery }) => {
   views.root.hidden = isGallery;
 });

@@ -44,6 +44,8 @@ export interface Workspace {
   readonly review: SetReview | undefined;
   open(collection: Collection, place: Place): Promise<void>;
   openRun(name: string, place?: Place): Promise<void>;
+  /** Shows another place of what is open, as when a person changes the address. */
+  openPlace(place: Place): Promise<void>;
   openTomogram(label: string): Promise<void>;
   /** Gives files that do not say their voxel size one, in Å, and opens the run again: its picks stay in their voxels. */
   giveVoxelSize(size: number): Promise<void>;
@@ -425,7 +427,8 @@ export function createWorkspace(page: Page): Workspace {
     async openRun(name, place = nowhere) {
       if (opened === undefined) return;
       const { collection, wishes } = opened;
-      if (live.state.candidates) wishes.thresholds = goingAlong(wishes.thresholds, live.state);
+      // An address says all thresholds that are not the usual ones.
+      if (live.state.candidates && place === nowhere) wishes.thresholds = goingAlong(wishes.thresholds, live.state);
       leave();
       live.change({ ...noRun, run: name, ...loading(page) });
       const here = visit;
@@ -453,6 +456,23 @@ export function createWorkspace(page: Page): Workspace {
         const set = firstOf([...found, ...sets], [place.set, ...found, ...usual]);
         await Promise.all([placed, showTruth(truth), showSet(set, place)]);
       });
+    },
+
+    async openPlace(place) {
+      const { run = live.state.run } = place;
+      if (opened === undefined || run === undefined) return;
+      if (!live.state.runs.includes(run)) return tell(`There is no run "${run}" here.`);
+      const { collection } = opened;
+      const { tomogram, truthSet } = place;
+      Object.assign(opened.wishes, { tomogram, truthSet, thresholds: {}, set: undefined } satisfies Wishes);
+      const { object = live.state.object, voxelSize = live.state.voxelSize } = place;
+      if (voxelSize !== undefined) collection.giveVoxelSize?.(voxelSize);
+      live.change({
+        hidden: new Set(place.hidden),
+        object,
+        voxelSize: collection.giveVoxelSize && voxelSize,
+      });
+      await workspace.openRun(run, place);
     },
 
     async openTomogram(label) {

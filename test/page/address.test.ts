@@ -63,6 +63,24 @@ describePage('the address of the page of view', ({ open }) => {
     expect(problems).toEqual([]);
   }, 60_000);
 
+  it('that a person changes in an open tab shows what it names, and a run that is not there is told', async () => {
+    const { shown } = await makeProject({ runs: ['TS_1', 'TS_2'] });
+    const { tab, problems } = await open(shown);
+    await settled(tab);
+    const goTo = (fragment: string) =>
+      tab.evaluate((hash) => {
+        location.hash = hash;
+      }, fragment);
+    await goTo('#run=TS_2&hidden=ribosome');
+    await expect.poll(() => tab.getByLabel('Run', { exact: true }).inputValue()).toBe('TS_2');
+    await settled(tab);
+    expect(await tab.getByRole('button', { name: 'Show ribosome' }).getAttribute('aria-pressed')).toBe('false');
+    await goTo('#run=TS_9');
+    await expect.poll(() => tab.locator('.message').textContent()).toContain('There is no run "TS_9" here.');
+    expect(await tab.getByLabel('Run', { exact: true }).inputValue()).toBe('TS_2');
+    expect(problems).toEqual([]);
+  }, 60_000);
+
   it('that names a run which is not there says so, and opens the first', async () => {
     const { shown } = await makeProject();
     const { tab, problems } = await open({ ...shown, fragment: '#run=TS_9&at=nonsense&zoom=-1' });
