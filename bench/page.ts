@@ -3,6 +3,7 @@
 //   npm run build && npm run bench:page -- [--rounds 3] [--reopen 50] [--json OUT.json]
 //   npm run bench:page -- --large                 a volume of 512×1024×1024 voxels instead
 //   npm run bench:page -- --open CONFIG_OR_VOLUME
+//   npm run bench:page -- --detect                also turns the wheel while the page detects, on the CPU
 //
 // The data, two simulated runs of 184×630×630 voxels, are made at first in bench/data/page, or in the folder of --data.
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -45,6 +46,8 @@ interface Visit {
   readonly cpu: number;
   /** Bytes that the server sent until then. */
   readonly bytes: number;
+  /** With `--detect`: the wheel's times and the page's tasks above 50 ms while a detection goes on. */
+  readonly detecting?: { readonly steps: readonly number[]; readonly tasks: readonly number[] };
   /** Memory after each tenth opening of another run, garbage collected, with `--reopen`. */
   readonly reopened?: readonly Memory[];
 }
@@ -147,6 +150,17 @@ async function turnWheel(tab: Page, plane: string): Promise<number[]> {
   return (await notesOf(tab)).steps.slice(before);
 }
 
+/** Starts a detection, and turns the wheel over all planes once its tiles are under way. */
+async function turnWhileDetecting(tab: Page): Promise<NonNullable<Visit['detecting']>> {
+  await tab.keyboard.press('d');
+  await tab.locator('dialog[open]').getByRole('button', { name: 'Detect' }).click();
+  await tab.locator('.work', { hasText: /Detecting.*[1-9]/ }).waitFor({ timeout: 120_000 });
+  const before = (await notesOf(tab)).tasks.length;
+  const steps = [...(await turnWheel(tab, 'xy')), ...(await turnWheel(tab, 'xz')), ...(await turnWheel(tab, 'zy'))];
+  if (await tab.locator('.work').isHidden()) throw new Error('the detection had ended before the wheel had');
+  return { steps, tasks: (await notesOf(tab)).tasks.slice(before) };
+}
+
 /** Opens one run after the other, each until its voxels are read. @returns The memory after each tenth, without garbage. */
 async function openRuns(tab: Page, processes: CDPSession, count: number): Promise<Memory[]> {
   const found: Memory[] = [];
@@ -171,7 +185,11 @@ async function settledMemory(processes: CDPSession): Promise<Memory> {
 const bytesWritten = ({ pid }: ChildProcess): number =>
   Number(/^wchar: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1] ?? 0);
 
-async function visit(browser: Browser, path: string, reopen: number): Promise<Visit> {
+async function visit(
+  browser: Browser,
+  path: string,
+  { reopen, detect }: { readonly reopen: number; readonly detect: boolean },
+): Promise<Visit> {
   const [load] = loadavg();
   const processes = await browser.newBrowserCDPSession();
   const { address, child } = await startView(path);
@@ -202,7 +220,11 @@ async function visit(browser: Browser, path: string, reopen: number): Promise<Vi
       cpu,
       bytes,
     };
-    return reopen === 0 ? found : { ...found, reopened: await openRuns(tab, processes, reopen) };
+    return {
+      ...found,
+      ...(detect && { detecting: await turnWhileDetecting(tab) }),
+      ...(reopen > 0 && { reopened: await openRuns(tab, processes, reopen) }),
+    };
   } finally {
     child.kill('SIGINT');
     await once(child, 'exit');
@@ -221,14 +243,26 @@ function print(visits: readonly Visit[]): void {
   row('all voxels', `${(middle((one) => one.fullLevel) / 1000).toFixed(2)} s`);
   row('processor time until then', `${middle(({ cpu }) => cpu).toFixed(2)} s`);
   row('sent until then', megabytes(middle(({ bytes }) => bytes)));
-  for (const plane of PLANES) {
-    const sorted = visits.flatMap(({ steps }) => steps[plane]).sort((a, b) => a - b);
+  const rowOfSteps = (name: string, steps: readonly number[]) => {
+    const sorted = steps.toSorted((a, b) => a - b);
     const [p50, p95, most] = [0.5, 0.95, 1].map((p) => sorted[Math.ceil(p * sorted.length) - 1]?.toFixed(0));
-    row(`next slice of ${plane}`, `median ${p50}, 95 % below ${p95}, maximum ${most} ms (${sorted.length} steps)`);
-  }
+    row(name, `median ${p50}, 95 % below ${p95}, maximum ${most} ms (${sorted.length} steps)`);
+  };
+  for (const plane of PLANES)
+    rowOfSteps(
+      `next slice of ${plane}`,
+      visits.flatMap(({ steps }) => steps[plane]),
+    );
+  const detecting = visits.flatMap((one) => one.detecting ?? []);
+  if (detecting.length > 0)
+    rowOfSteps(
+      'next slice during detection',
+      detecting.flatMap(({ steps }) => steps),
+    );
   for (const [name, of] of [
     ['while it loads', (visit: Visit) => visit.loadTasks],
     ['while the wheel turns', (visit: Visit) => visit.stepTasks],
+    ['during detection', (visit: Visit) => visit.detecting?.tasks ?? []],
   ] as const) {
     const tasks = visits.flatMap(of).sort((a, b) => b - a);
     row(`tasks above 50 ms ${name}`, tasks.map((duration) => duration.toFixed(0)).join(', ') || 'none');
@@ -250,6 +284,7 @@ const { values } = parseArgs({
     data: { type: 'string', default: join(checkout, 'bench/data/page') },
     open: { type: 'string' },
     large: { type: 'boolean', default: false },
+    detect: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -259,7 +294,7 @@ const visits: Visit[] = [];
 for (let round = 0; round < Number(values.rounds); round++) {
   const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--disable-gpu'] });
   try {
-    visits.push(await visit(browser, path, round === 0 ? Number(values.reopen) : 0));
+    visits.push(await visit(browser, path, { reopen: round === 0 ? Number(values.reopen) : 0, detect: values.detect }));
   } finally {
     await browser.close();
   }
