@@ -81,7 +81,7 @@ describe('chunks that are not in the store', () => {
   it('missing chunks are reported once by detectParticles', async () => {
     const tomogram = await halfCopied();
     const warnings: Warning[] = [];
-    const model = identityModel({ voxelSize: 10, normalization: 'none' });
+    const model = identityModel({ voxelSize: 10, normalization: 'none', minDistances: { object: 10 } });
     await detectParticles(tomogram, { model, onWarning: (warning) => warnings.push(warning) });
     expect(warnings).toEqual([warned]);
   });
@@ -110,7 +110,7 @@ describe('chunks that are not in the store', () => {
     const without = ['1/0/0/0', '1/0/1/0', '1/1/0/0'];
     await putRawArray(store, '/0', { shape, chunks: [1, 2, 2, 2], value: (at) => 1 + at.at(-1)!, without });
     const channels = await openChannels(store, { fallbackVoxelSize: 10 });
-    const model = identityModel({ voxelSize: 10, normalization: 'none' });
+    const model = identityModel({ voxelSize: 10, normalization: 'none', minDistances: { object: 10 } });
     for (const channel of channels) await channel.read(wholeBox([4, 4, 2]));
     expect(channels.map((channel) => channel.warnings().map(({ share }) => share))).toEqual([[], [0.75], []]);
     expect(channels[1]!.warnings()[0]!.message).toMatch(/^3 of the 4 chunks \(75 %\) are not in the store/);
@@ -199,7 +199,7 @@ describe('a chunk that was seen otherwise before', () => {
 });
 
 describe('detectParticles on a tomogram with missing chunks', () => {
-  const model = identityModel({ voxelSize: 10, normalization: 'none' });
+  const model = identityModel({ voxelSize: 10, normalization: 'none', minDistances: { object: 10 } });
   const five = ['0/0/0', '0/0/1', '0/1/0', '0/1/1', '1/0/0'];
 
   it('detectParticles throws corrupt-data where more than half of the chunks are missing, and says what would work', async () => {

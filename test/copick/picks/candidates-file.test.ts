@@ -44,7 +44,8 @@ const some = (scores: readonly number[] = [0.75, 0.5, 0.625]): Candidates => ({
 });
 
 async function emptyRun(overlay: Store = memoryStore(), others: { static?: Store } = {}): Promise<Run> {
-  const config = newConfig({ overlayRoot: 'overlay', objects: [{ name: 'ribosome' }, { name: 'virus' }] });
+  const objects = ['ribosome', 'virus', 'membrane', 'actin'].map((name) => ({ name }));
+  const config = newConfig({ overlayRoot: 'overlay', objects });
   return projectFromStores({ config, overlay, ...others }).createRun('TS_1');
 }
 
