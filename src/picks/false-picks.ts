@@ -1,5 +1,6 @@
 import {
   callback,
+  fieldsOf,
   numberPerObject,
   optional,
   optionalList,
@@ -9,6 +10,7 @@ import {
   type Rule,
   type RulesFor,
   requireOptions,
+  text,
 } from '../core/arguments.ts';
 import type { Calibration } from '../inference/calibration.ts';
 import { type VoxelGrid, voxelCount } from '../space/grid.ts';
@@ -185,7 +187,10 @@ const shareRule: Rule = {
 };
 
 const objectsAndPlaces = {
-  objects: /* @__PURE__ */ optionalList('a list of objects { name }'),
+  objects: /* @__PURE__ */ optionalList(
+    'a list of objects { name }',
+    /* @__PURE__ */ fieldsOf('an object { name }', { name: text }),
+  ),
   minDistances: /* @__PURE__ */ optional(perObject),
   mask: pickingRules.mask,
 };
