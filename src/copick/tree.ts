@@ -499,9 +499,9 @@ async function requireVersion(
 
 /** @throws {@link CryoetPicksError} `invalid-picks` for objects that the project does not have. */
 export function requireObjects(tree: Pick<ProjectTree, 'objects'>, objects: readonly string[], what: string): void {
-  const known = tree.objects.map(({ name }) => name);
-  const unknown = objects.filter((object) => !known.includes(object));
+  const known = new Set(tree.objects.map(({ name }) => name));
+  const unknown = objects.filter((object) => !known.has(object));
   if (unknown.length === 0) return;
-  const message = `${what} of ${listNames(unknown)} cannot be written: the project's objects are ${listNames(known)}`;
+  const message = `${what} of ${listNames(unknown)} cannot be written: the project's objects are ${listNames([...known])}`;
   throw new CryoetPicksError('invalid-picks', message);
 }
