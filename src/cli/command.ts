@@ -186,7 +186,7 @@ export function collectRename(text: string, before: Readonly<Record<string, stri
 /** What a command returns. */
 export interface Outcome {
   /** The document that `--json` prints; undefined if it was printed before. */
-  readonly json: unknown;
+  readonly json: object | undefined;
   /** True if a part of the work failed; exit code 1. */
   readonly failed?: boolean | undefined;
 }
@@ -198,12 +198,17 @@ export type CommandBody<Input> = (terminal: Terminal, input: Input) => Promise<O
 export interface CommonFlags {
   readonly json?: true | undefined;
   readonly verbose?: true | undefined;
-  /** A line of JSON for each event in place of text; of `detect`. */
-  readonly events?: true | undefined;
+}
+
+/** Options of a {@link RunCommand}. */
+export interface RunCommandOptions {
+  /** True if `--json` prints a line for each event, the document as the last one. @defaultValue false: the document alone */
+  readonly jsonLines?: boolean | undefined;
 }
 
 /** Loads a command and runs it, so that the program starts and prints its help without loading any. */
 export type RunCommand = <Input extends CommonFlags>(
   load: () => Promise<CommandBody<Input>>,
   input: Input,
+  options?: RunCommandOptions,
 ) => Promise<void>;

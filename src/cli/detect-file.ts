@@ -4,7 +4,7 @@ import type { Warning } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
 import { detectWithThresholds, type PicksWithThresholds } from '../detect/particles.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
-import { picksFormat, picksFormatOfPath } from '../formats/by-name.ts';
+import { type PicksFormatName, picksFormat, picksFormatOfPath } from '../formats/by-name.ts';
 import { numbered } from '../formats/file-context.ts';
 import type { Model } from '../inference/model.ts';
 import { type CziiObject, cziiRules } from '../metric/rules.ts';
@@ -14,13 +14,13 @@ import type { VolumeSource } from '../volume/volume.ts';
 import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome } from './command.ts';
 import { picksKind } from './convert-write.ts';
-import { maxFalseLines, openOutputs, type RunSummary } from './detect.ts';
-import { openOutput, requireApart } from './files.ts';
+import { eventOf, maxFalseLines, type Outputs, openOutputs, type RunSummary } from './detect.ts';
+import { type Output, openOutput, requireApart } from './files.ts';
 import { type InputMask, maskOfInput, openVolume } from './masks.ts';
 import { fitting, openModel } from './runtime.ts';
-import { countByObject, countTable, type Terminal, UsageError } from './terminal.ts';
+import { countByObject, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
 
-/** What `detect VOLUME --json` prints. */
+/** The fields of `finished`, the last line of `detect VOLUME --json`. */
 interface VolumeDocument {
   /** The only run: the volume, called after its file. */
   readonly runs: readonly [RunSummary];
@@ -45,14 +45,12 @@ const ofProjects = {
   shard: '--shard',
   claim: '--claim',
   lease: '--lease',
-  events: '--events',
   retries: '--retries',
   failFast: '--fail-fast',
 } as const;
 
 /** Detects particles in a single volume, and writes them to a file. */
 export async function detectFile(terminal: Terminal, input: DetectInput): Promise<Outcome> {
-  const { signal } = terminal;
   const { config: path, out, to, submission, figure, overwrite } = input;
   for (const [option, flag] of Object.entries(ofProjects)) {
     if (input[option as keyof DetectInput] === undefined) continue;
@@ -66,6 +64,45 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
   const outputs = await openOutputs(terminal, input);
   const output =
     out === undefined ? undefined : await openOutput(terminal, out, { kind: picksKind(format), overwrite });
+  const run = nameOf(path);
+  const started = performance.now();
+  const secondsSince = () => Math.round((performance.now() - started) / 100) / 10;
+  terminal.event({ event: 'started', run, runsDone: 0, runsTotal: 1 });
+  try {
+    const { files, ...searched } = await searchVolume(terminal, { input, run, format, output, outputs });
+    const summary: RunSummary = { run, status: 'detected', ...searched.summary, seconds: secondsSince() };
+    terminal.event(eventOf(summary));
+    const { picks: counts = {}, maxFalse } = summary;
+    terminal.print(...countTable('picks', { runs: [{ run, counts }] }), '', ...maxFalseLines([{ run, maxFalse }]));
+    terminal.print(...Object.entries(files).map(([what, file]) => `${what.padEnd(12)}${file}`));
+    const document: VolumeDocument = { runs: [summary], ...files, warnings: searched.warnings };
+    return { json: document };
+  } catch (error) {
+    if (!terminal.signal.aborted)
+      terminal.event(eventOf({ run, status: 'failed', seconds: secondsSince(), error: describeFailure(error) }, error));
+    throw error;
+  }
+}
+
+interface SearchVolumeOptions {
+  readonly input: DetectInput;
+  readonly run: string;
+  readonly format: PicksFormatName;
+  readonly output: Output | undefined;
+  readonly outputs: Outputs;
+}
+
+/** Searches a volume and writes what is found. */
+async function searchVolume(
+  terminal: Terminal,
+  { input, run, format, output, outputs }: SearchVolumeOptions,
+): Promise<{
+  readonly summary: Pick<RunSummary, 'picks' | 'maxFalse'>;
+  readonly files: Readonly<Record<string, string>>;
+  readonly warnings: readonly Warning[];
+}> {
+  const { signal } = terminal;
+  const { config: path, out, submission, figure } = input;
   const open = (level?: number) => openVolume(path, { voxelSize: input.voxelSize, level, signal });
   const volume = await open();
   const intensity = await coarseIntensity(async (level) => (level === undefined ? volume : open(level)), {
@@ -73,9 +110,7 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
     signal,
   });
   const mask = await maskOfInput(input, { onWarning: (message) => terminal.warn(`cryoet-picks: ${message}`), signal });
-  const run = nameOf(path);
   const model = await openModel(terminal, input);
-  const started = performance.now();
   const { picks, maxFalse, warnings } = await search(terminal, { input, volume, intensity, model, run, mask }).finally(
     () => model.dispose(),
   );
@@ -105,13 +140,8 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
       file === undefined ? [] : [[what, file === '-' ? file : resolve(file)]],
     ),
   );
-  const counts = countByObject(picks, input.object ?? classes);
-  const seconds = Math.round((performance.now() - started) / 100) / 10;
-  terminal.print(...countTable('picks', { runs: [{ run, counts }] }), '', ...maxFalseLines([{ run, maxFalse }]));
-  terminal.print(...Object.entries(files).map(([what, file]) => `${what.padEnd(12)}${file}`));
-  const summary: RunSummary = { run, status: 'detected', picks: counts, ...(maxFalse && { maxFalse }), seconds };
-  const document: VolumeDocument = { runs: [summary], ...files, warnings };
-  return { json: document };
+  const summary = { picks: countByObject(picks, input.object ?? classes), ...(maxFalse && { maxFalse }) };
+  return { summary, files, warnings };
 }
 
 /** The name of a volume: that of its file, without endings. */

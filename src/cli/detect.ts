@@ -10,7 +10,7 @@ import { checkTomogram } from '../detect/check-tomogram.ts';
 import type { ChosenThreshold } from '../detect/max-false.ts';
 import { pickProject } from '../detect/pick-project.ts';
 import { detectProject } from '../detect/project.ts';
-import { inShard, type RunMask, type RunResult, tomogramTypeOf } from '../detect/project-runs.ts';
+import { inShard, type RunMask, type RunResult, type RunStart, tomogramTypeOf } from '../detect/project-runs.ts';
 import type { Shard } from '../detect/shards.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
@@ -39,10 +39,11 @@ import {
   runBar,
   sumOf,
   type Terminal,
+  type TerminalEvent,
   UsageError,
 } from './terminal.ts';
 
-/** What `detect --json` prints. */
+/** The fields of `finished`, the last line of `detect --json`. */
 export interface DetectDocument {
   readonly runs: readonly RunSummary[];
   /** As files have it, and the next one. */
@@ -276,6 +277,7 @@ export async function detectRuns(
   };
   const { prepare, afterwards } = preflight(terminal, { spec: model.spec, tomogram, resample, invert, warn });
   const bar = runBar(terminal);
+  const starts = startsOf(terminal);
   const results = detectProject(project, {
     ...options,
     model,
@@ -291,13 +293,13 @@ export async function detectRuns(
     settings: { resampled: resample === true, inverted: invert === true },
     signal: terminal.signal,
     onProgress: bar.update,
-    onStart: ({ run, runsDone, runsTotal }) => terminal.event({ event: 'started', run, runsDone, runsTotal }),
+    onStart: starts.onStart,
     // `afterwards` counts missing chunks, of resampled tomograms too, and files that were passed over are problems.
     onWarning: (warning) => {
       if (ofSearch.has(warning.code)) warn(warning);
     },
   });
-  return { ...(await collectRuns(terminal, results, { bar, afterwards, failFast })), warnings };
+  return { ...(await collectRuns(terminal, results, { bar, starts, afterwards, failFast })), warnings };
 }
 
 /** Codes of what a search itself warns of; what looks wrong with a tomogram is told before. */
@@ -320,7 +322,9 @@ async function pickRuns(
 ): Promise<DetectedRuns> {
   const { userId, sessionId, shard, resume, overwrite, maxFalse, max, acrossObjects, mask } = options;
   const warnings: Warning[] = [];
+  const starts = startsOf(terminal);
   const results = pickProject(project, {
+    onStart: starts.onStart,
     ...{ userId, sessionId, shard, resume, overwrite, maxFalse, max, acrossObjects, mask, runs, thresholds },
     objects: objectsOf(project, object),
     tomogram: tomogram?.type,
@@ -332,7 +336,7 @@ async function pickRuns(
       terminal.warn(`cryoet-picks: run "${warning.run}": ${warning.message}`);
     },
   });
-  const collecting = { bar: runBar(terminal), afterwards: () => [], failFast };
+  const collecting = { bar: runBar(terminal), starts, afterwards: () => [], failFast };
   return { ...(await collectRuns(terminal, results, collecting)), warnings };
 }
 
@@ -342,9 +346,23 @@ function objectsOf({ objects }: Project, names: readonly string[] | undefined): 
   return names && objects.filter(({ name }) => wanted.has(name));
 }
 
+/** Tells of runs that are taken up, and keeps when that was. */
+function startsOf(terminal: Terminal) {
+  const started = new Map<string, number>();
+  return {
+    onStart: (start: RunStart): void => {
+      started.set(start.run, performance.now());
+      terminal.event({ event: 'started', ...start });
+    },
+    /** 0 for a run that was refused before any work. */
+    secondsSince: (run: string): number => (performance.now() - (started.get(run) ?? performance.now())) / 1000,
+  };
+}
+
 /** Options of {@link collectRuns}. */
 interface CollectOptions extends Pick<DetectInput, 'failFast'> {
   readonly bar: ReturnType<typeof runBar>;
+  readonly starts: ReturnType<typeof startsOf>;
   readonly afterwards: Preflight['afterwards'];
 }
 
@@ -352,20 +370,18 @@ interface CollectOptions extends Pick<DetectInput, 'failFast'> {
 async function collectRuns(
   terminal: Terminal,
   results: AsyncIterable<RunResult>,
-  { bar, afterwards, failFast }: CollectOptions,
+  { bar, starts, afterwards, failFast }: CollectOptions,
 ): Promise<Omit<DetectedRuns, 'warnings'>> {
   const summaries: RunSummary[] = [];
   const found: RunPicks[] = [];
   const problems: TomogramProblem[] = [];
-  let started = performance.now();
   try {
     for await (const result of results) {
       bar.stop();
       problems.push(...afterwards(result.run));
-      const summary = summarize(result, (performance.now() - started) / 1000);
-      started = performance.now();
+      const summary = summarize(result, starts.secondsSince(result.run));
       summaries.push(summary);
-      terminal.event(eventOf(summary, result));
+      terminal.event(eventOf(summary, result.status === 'failed' ? result.error : undefined));
       if (result.status !== 'failed') found.push({ run: result.run, picks: result.picks });
       if (summary.error === undefined) terminal.print(runLine(summary));
       else terminal.warn(failedRun(summary.run, summary.error.message));
@@ -377,10 +393,10 @@ async function collectRuns(
   return { summaries, found, problems };
 }
 
-/** The event of a run that is finished. */
-function eventOf({ run, status, picks, error, seconds, attempt }: RunSummary, result: RunResult) {
+/** The event of a run that is finished; `cause` is why it failed. */
+export function eventOf({ run, status, picks, error, seconds, attempt }: RunSummary, cause?: unknown): TerminalEvent {
   if (error === undefined) return { event: 'done', run, status, picks, seconds };
-  const path = result.status === 'failed' && isCryoetPicksError(result.error) ? result.error.path : undefined;
+  const path = isCryoetPicksError(cause) ? cause.path : undefined;
   return { event: 'failed', run, ...error, path, attempt, seconds };
 }
 

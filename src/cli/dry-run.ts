@@ -32,7 +32,7 @@ interface RunForecast {
   readonly disk?: number | undefined;
 }
 
-/** What `detect --dry-run --json` prints. */
+/** The fields of `finished`, the only line of `detect --dry-run --json`. */
 interface DryRunDocument {
   /** Voxels z, y, x of the tile in the model card. */
   readonly tile: Zyx;

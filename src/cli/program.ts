@@ -32,6 +32,7 @@ import type { SimulateInput } from './simulate.ts';
 import {
   describeFailure,
   detailsOf,
+  eventLine,
   openTerminal,
   type TextStream,
   UsageError,
@@ -94,46 +95,53 @@ async function runProgram(args: readonly string[], options: CliOptions): Promise
       writeErr: (text) => void stderr.write(text),
       outputError: (text, write) => write(`cryoet-picks: ${visible(usageMessage(text, program, args))}\n`),
     });
-  defineCommands(program, async (load, input) => {
-    exitCode = await execute(await load(), input, options);
+  defineCommands(program, async (load, input, { jsonLines = false } = {}) => {
+    exitCode = await execute(await load(), input, { ...options, jsonLines });
   });
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-    return reportFailure(error, { ...options, flags: {} });
+    return reportFailure(error, { ...options, jsonLines: false, flags: {} });
   }
 }
 
 /** The arguments and options that name a file to write; `-` is standard output. */
 const outputs = ['output', 'out', 'submission', 'figure'];
 
+/** Options of {@link execute}. */
+interface ExecuteOptions extends CliOptions {
+  readonly jsonLines: boolean;
+}
+
 async function execute<Input extends CommonFlags>(
   body: CommandBody<Input>,
   input: Input,
-  options: CliOptions,
+  options: ExecuteOptions,
 ): Promise<number> {
   const { stdout, signal } = options;
   try {
     signal.throwIfAborted();
     const json = input.json === true;
-    const events = input.events === true;
     const filesToStdout = Object.entries(input).some(([name, value]) => value === '-' && outputs.includes(name));
     if (json && filesToStdout)
       throw new UsageError('--json and a file "-" both go to standard output; give one a name');
-    if (events && filesToStdout)
-      throw new UsageError('--events and a file "-" both go to standard output; give the file a name');
-    const outcome = await body(openTerminal({ ...options, json, events, filesToStdout }), input);
-    if (json && outcome.json !== undefined) stdout.write(`${visibleJson(outcome.json)}\n`);
+    const outcome = await body(openTerminal({ ...options, json, filesToStdout }), input);
+    if (json && outcome.json !== undefined) stdout.write(documentText(outcome.json, options));
     return outcome.failed ? exitCodes.failed : exitCodes.done;
   } catch (error) {
     return reportFailure(error, { ...options, flags: input });
   }
 }
 
+/** What `--json` prints in the end: the document, or an event of that has its fields. */
+function documentText(document: object, { jsonLines }: Pick<ExecuteOptions, 'jsonLines'>): string {
+  return jsonLines ? eventLine({ event: 'finished', ...document }) : `${visibleJson(document)}\n`;
+}
+
 /** Writes one line to stderr; with `--json` also a document to stdout, and with `--verbose` stack, fields and causes. */
-function reportFailure(error: unknown, options: CliOptions & { readonly flags: CommonFlags }): number {
+function reportFailure(error: unknown, options: ExecuteOptions & { readonly flags: CommonFlags }): number {
   const { stdout, stderr, signal, flags } = options;
   const interrupted = signal.aborted;
   const failure = interrupted
@@ -141,7 +149,7 @@ function reportFailure(error: unknown, options: CliOptions & { readonly flags: C
     : describeFailure(error);
   stderr.write(`cryoet-picks: ${visible(failure.message)}\n`);
   if (flags.verbose && !interrupted) stderr.write(`${detailsOf(error)}\n`);
-  if (flags.json) stdout.write(`${visibleJson({ error: failure })}\n`);
+  if (flags.json) stdout.write(documentText({ error: failure }, options));
   if (interrupted) return exitCodes.interrupted;
   return error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
 }
@@ -191,11 +199,11 @@ function defineCommands(program: Command, run: RunCommand): void {
   defineImport(program, run);
 }
 
-function command(program: Command, name: string, description: string): Command {
+function command(program: Command, name: string, description: string, { json = 'one JSON document' } = {}): Command {
   return program
     .command(name)
     .description(description)
-    .option('--json', 'print one JSON document instead of text and progress bars')
+    .option('--json', `print ${json} instead of text and progress bars`)
     .option('--verbose', 'show the stack and causes of an error');
 }
 
@@ -255,7 +263,8 @@ function defineInfo(program: Command, run: RunCommand): void {
 }
 
 function defineDetect(program: Command, run: RunCommand): void {
-  command(program, 'detect', 'Detect particles in the tomograms of a copick project, or in a single volume.')
+  const json = 'a line of JSON per event, started, done, failed and finished,';
+  command(program, 'detect', 'Detect particles in the tomograms of a copick project, or in a single volume.', { json })
     .argument('<config>', 'copick project file, such as copick.json, or a volume: MRC, TIFF or OME-Zarr')
     .option('--run <name...>', 'search only these runs: names, or globs such as "TS_*" (default: all)')
     .option(
@@ -323,12 +332,6 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--candidates <number>', 'keep only so many candidates of an object, the best ones', wholeNumber(1))
     .option('--no-candidates', 'keep no candidates beside the picks')
     .option('--from-candidates', 'pick from the candidates of an earlier detection, without the network')
-    .addOption(
-      new Option(
-        '--events',
-        'print one line of JSON per event, started, done or failed, instead of text and progress bars',
-      ).conflicts(['json']),
-    )
     .option('--retries <number>', 'search a run that fails again, so many times (default: 0)', wholeNumber(0))
     .addOption(new Option('--fail-fast', 'stop after the first run that fails').conflicts(['keepGoing']))
     .option('--keep-going', 'search the other runs, too, when one has failed (default)')
@@ -352,11 +355,11 @@ function defineDetect(program: Command, run: RunCommand): void {
     )
     .action(
       (config: string, { acrossDistance, ...options }: Omit<DetectInput, 'config' | 'acrossObjects'> & AcrossFlags) =>
-        run(() => detectBody(config), {
-          config,
-          ...options,
-          acrossObjects: acrossOf({ acrossDistance, acrossObjects: options.acrossObjects }),
-        }),
+        run(
+          () => detectBody(config),
+          { config, ...options, acrossObjects: acrossOf({ acrossDistance, acrossObjects: options.acrossObjects }) },
+          { jsonLines: true },
+        ),
     );
 }
 

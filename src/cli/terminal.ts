@@ -15,16 +15,23 @@ export interface TextStream extends NodeJS.WritableStream {
 export interface Terminal {
   /** Aborts on Ctrl-C and other signals that end the program. */
   readonly signal: AbortSignal;
-  /** Writes lines for people to stdout, or to stderr where stdout takes a file; nothing with `--json` or `--events`. */
+  /** Writes lines for people to stdout, or to stderr where stdout takes a file; nothing with `--json`. */
   print(...lines: readonly string[]): void;
   /** Writes a file to stdout as it is. @throws {@link CryoetPicksError} `write-failed`. */
   write(data: Uint8Array | string): Promise<void>;
   /** Writes a line to stderr, also with `--json`; options of the library are named as on the command line. */
   warn(line: string): void;
-  /** With `--events`, writes a line of JSON to stdout, with the time. */
-  event(fields: Readonly<Record<string, unknown>>): void;
-  /** Starts a progress bar on stderr; it is drawn only on a terminal, and never with `--json` or `--events`. */
+  /** Writes a line of JSON to stdout, where `--json` prints lines. */
+  event(event: TerminalEvent): void;
+  /** Starts a progress bar on stderr; it is drawn only on a terminal, and never with `--json`. */
   startBar(label: string): Bar;
+}
+
+/** Something that happened, for programs that read the lines of `--json`. */
+export interface TerminalEvent {
+  /** `started` */
+  readonly event: string;
+  readonly [field: string]: unknown;
 }
 
 /** Prints warnings of the library: `directoryStore(path, { onWarning: warningsTo(terminal) })`. */
@@ -50,8 +57,8 @@ export interface TerminalOptions {
   readonly stdout: TextStream;
   readonly stderr: TextStream;
   readonly json: boolean;
-  /** @defaultValue false */
-  readonly events?: boolean | undefined;
+  /** True if `--json` prints a line for each event. @defaultValue false */
+  readonly jsonLines?: boolean | undefined;
   /** True if stdout takes a file, so that nothing else may go there. @defaultValue false */
   readonly filesToStdout?: boolean | undefined;
   readonly signal: AbortSignal;
@@ -59,12 +66,12 @@ export interface TerminalOptions {
 
 /** A terminal over two streams. Characters of names that could hide or change what is shown are escaped. */
 export function openTerminal(options: TerminalOptions): Terminal {
-  const { stdout, stderr, json, events = false, filesToStdout = false, signal } = options;
+  const { stdout, stderr, json, jsonLines = false, filesToStdout = false, signal } = options;
   return {
     signal,
     print(...lines) {
       const stream = filesToStdout ? stderr : stdout;
-      if (!json && !events) stream.write(lines.map((line) => `${visible(line)}\n`).join(''));
+      if (!json) stream.write(lines.map((line) => `${visible(line)}\n`).join(''));
     },
     write(data) {
       return new Promise((resolve, reject) => {
@@ -75,14 +82,14 @@ export function openTerminal(options: TerminalOptions): Terminal {
         });
       });
     },
-    event(fields) {
-      if (events) stdout.write(`${visible(JSON.stringify({ time: new Date().toISOString(), ...fields }))}\n`);
+    event(event) {
+      if (json && jsonLines) stdout.write(eventLine(event));
     },
     warn(line) {
       stderr.write(`${visible(inFlags(line))}\n`);
     },
     startBar(label) {
-      return stderr.isTTY === true && !json && !events ? drawnBar(stderr, visible(label)) : { update() {}, stop() {} };
+      return stderr.isTTY === true && !json ? drawnBar(stderr, visible(label)) : { update() {}, stop() {} };
     },
   };
 }
@@ -105,12 +112,19 @@ export function visible(line: string): string {
  * as on the command line in each `message`.
  */
 export function visibleJson(value: unknown): string {
-  const worded = (key: string, field: unknown) =>
-    key === 'message' && typeof field === 'string' ? inFlags(field) : field;
   return JSON.stringify(value, worded, 2)
     .split('\n')
     .map((line) => visible(line))
     .join('\n');
+}
+
+/** An event with its time as a line of JSON, whose strings are as those of {@link visibleJson}. */
+export function eventLine({ event, ...fields }: TerminalEvent): string {
+  return `${visible(JSON.stringify({ event, time: new Date().toISOString(), ...fields }, worded))}\n`;
+}
+
+function worded(key: string, field: unknown): unknown {
+  return key === 'message' && typeof field === 'string' ? inFlags(field) : field;
 }
 
 function drawnBar(stream: TextStream, label: string): Bar {

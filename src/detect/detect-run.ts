@@ -43,7 +43,7 @@ import {
 export interface DetectRunOptions
   extends Omit<DetectOptions, 'mask'>,
     CandidateLimits,
-    Omit<ProjectRunsOptions, 'runs' | 'shard'> {
+    Omit<ProjectRunsOptions, 'runs' | 'shard' | 'onStart'> {
   /**
    * Objects to look for. If given, only their picks count and are replaced; otherwise all picks of the user and session count.
    * @defaultValue every object of the project that the model knows

@@ -102,9 +102,10 @@ export async function* pickProject(
   const reported = reportedIn(project);
   if (options.shard !== undefined) requireShard('pickProject', options.shard);
   const runs = inShard(await chosenRuns(project, options), options);
-  const { signal, onWarning } = options;
-  for (const run of runs) {
+  const { signal, onWarning, onStart } = options;
+  for (const [runsDone, run] of runs.entries()) {
     signal?.throwIfAborted();
+    onStart?.({ run: run.name, runsDone, runsTotal: runs.length });
     yield await workOn(project, run, { reported, onWarning }, (warn) =>
       outcomeOf(run, { signal }, () => pickRun(run, { ...options, onWarning: warn })),
     );

@@ -46,7 +46,17 @@ export interface ProjectRunsOptions {
   readonly overwrite?: boolean | undefined;
   /** Where picks of each run may lie. @defaultValue everywhere */
   readonly mask?: RunMask | undefined;
+  /** Called when a run is taken up, each time that it is; a run that is skipped by `resume` is taken up, too. */
+  readonly onStart?: ((start: RunStart) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A run that is taken up, and which of how many it is. */
+export interface RunStart {
+  readonly run: string;
+  /** Runs finished before this one, those of other processes too. */
+  readonly runsDone: number;
+  readonly runsTotal: number;
 }
 
 /** A mask that may differ between runs. */
@@ -58,7 +68,7 @@ export interface RunMask {
 }
 
 /** What the options that apply to each run must be. */
-export const runRules: RulesFor<Omit<ProjectRunsOptions, 'runs' | 'shard'>> = {
+export const runRules: RulesFor<Omit<ProjectRunsOptions, 'runs' | 'shard' | 'onStart'>> = {
   tomogram: {
     expected: "the type of the tomograms, such as 'denoised'",
     isValid: (value) => value === undefined || (typeof value === 'string' && value !== ''),
@@ -81,6 +91,7 @@ export const runsRules: RulesFor<ProjectRunsOptions> = {
   ...runRules,
   runs: /* @__PURE__ */ optional({ expected: 'a list of run names', isValid: Array.isArray, items: text }),
   shard: /* @__PURE__ */ optional(shardRule),
+  onStart: /* @__PURE__ */ optional(callback),
 };
 
 /** A run that was searched, or read because it was done before. */

@@ -1,7 +1,6 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import {
-  callback,
   count,
   optional,
   project as projectRule,
@@ -29,6 +28,7 @@ import {
   inShard,
   type ProjectRunsOptions,
   type RunResult,
+  type RunStart,
   reportedIn,
   runsRules,
   tomogramTypeOf,
@@ -37,21 +37,13 @@ import {
 import { type Attempt, searchClaimed, searchInTurn } from './run-turns.ts';
 import { requireShard } from './shards.ts';
 
-/** A run that is taken up, and which of how many it is. */
-export interface RunStart {
-  readonly run: string;
-  /** Runs finished before this one, those of other processes too. */
-  readonly runsDone: number;
-  readonly runsTotal: number;
-}
-
 /** How far a project is: the progress of one run, and which of how many it is. */
 export interface ProjectProgress extends Progress, RunStart {}
 
 /** Options of {@link detectProject}; those of {@link detectRun} apply to every run. */
 export interface DetectProjectOptions
   extends Omit<DetectRunOptions, 'onProgress'>,
-    Pick<ProjectRunsOptions, 'runs' | 'shard'> {
+    Pick<ProjectRunsOptions, 'runs' | 'shard' | 'onStart'> {
   /** How often a run that fails is searched again, after the other runs. With `claim`, over all processes. @defaultValue 0 */
   readonly retries?: number | undefined;
   /**
@@ -60,8 +52,6 @@ export interface DetectProjectOptions
    */
   readonly claim?: Claims | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
-  /** Called when a run is taken up, each time that it is; a run that is skipped by `resume` is taken up, too. */
-  readonly onStart?: ((start: RunStart) => void) | undefined;
 }
 
 const projectRules: RulesFor<DetectProjectOptions> = {
@@ -69,7 +59,6 @@ const projectRules: RulesFor<DetectProjectOptions> = {
   ...runsRules,
   retries: /* @__PURE__ */ optional(count),
   claim: /* @__PURE__ */ optional(claimsRule),
-  onStart: /* @__PURE__ */ optional(callback),
 };
 
 /**

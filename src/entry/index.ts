@@ -246,11 +246,12 @@ export type {
   ProjectRunsOptions,
   RunMask,
   RunResult,
+  RunStart,
 } from '../detect/project-runs.ts';
 export { type ReadFailuresOptions, type RunFailure, readFailures } from '../detect/failures.ts';
 export type { Claim, Claims, NextClaimOptions } from '../detect/claims.ts';
 export { type DetectRunOptions, detectRun } from '../detect/detect-run.ts';
-export { type DetectProjectOptions, detectProject, type ProjectProgress, type RunStart } from '../detect/project.ts';
+export { type DetectProjectOptions, detectProject, type ProjectProgress } from '../detect/project.ts';
 export { type PickProjectOptions, pickProject } from '../detect/pick-project.ts';
 export {
   type GatheredProject,

@@ -4,7 +4,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ChosenThreshold, type ParticlePick, parseSubmission, sourceFromArray } from '../../src/entry/index.ts';
 import { encodeMrc } from '../../src/entry/io.ts';
 import { openProject } from '../../src/entry/node.ts';
-import { captureCli } from '../support/capture-cli.ts';
+import { captureCli, eventsOf, finishedOf } from '../support/capture-cli.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -63,15 +63,16 @@ describe('detect --from-candidates', () => {
     expect(await filesBelow(join(folder, 'overlay'))).toEqual(files);
     expect(await Promise.all(files.map((file) => readFile(join(folder, 'overlay', file))))).toEqual(written);
     const again = await captureCli(['detect', config, '--from-candidates', ...args, '--resume', '--json']);
-    expect(JSON.parse(again.stdout).runs.map(({ status }: { status: string }) => status)).toEqual(
-      JSON.parse(again.stdout).runs.map(() => 'skipped'),
-    );
+    const { runs } = finishedOf(again);
+    expect(runs.map(({ status }: { status: string }) => status)).toEqual(runs.map(() => 'skipped'));
+    const events = eventsOf(again).map(({ event, run }) => `${event} ${run}`);
+    expect(events.slice(0, -1)).toEqual(runs.flatMap(({ run }: { run: string }) => [`started ${run}`, `done ${run}`]));
   });
 
   it('detect --max-false prints the threshold of each object, its picks and the estimate, as --json has them', async () => {
     const args = ['detect', config, '--from-candidates', '--max-false', '0.1', '--run', 'TS_1_3'];
     const { stdout } = await captureCli(args);
-    const { runs } = JSON.parse((await captureCli([...args, '--json'])).stdout);
+    const { runs } = finishedOf(await captureCli([...args, '--json']));
     const { picks, maxFalse } = runs[0];
     expect(Object.keys(maxFalse).sort()).toEqual([...names, 'beta-amylase'].sort());
     expect(Object.keys(picks).sort()).toEqual([...names, 'beta-amylase'].sort());

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { sourceFromArray, toFloat32, writeTomogram } from '../../src/entry/index.ts';
 import { directoryStore, openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
-import { captureCli } from '../support/capture-cli.ts';
+import { captureCli, eventsOf, finishedOf } from '../support/capture-cli.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -22,10 +22,28 @@ async function volume(voxelSize: number): Promise<string> {
 it('detect searches a single volume and writes its picks to --out', async () => {
   const out = join(folder, 'picks.csv');
   const args = ['detect', await volume(10), '--out', out, '--threads', '1', '--invert', '--json'];
-  const { exitCode, stdout, stderr } = await captureCli(args);
-  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-  expect(JSON.parse(stdout)).toMatchObject({ runs: [{ run: 'mine', status: 'detected' }], out });
+  const captured = await captureCli(args);
+  expect(captured).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(finishedOf(captured)).toMatchObject({ runs: [{ run: 'mine', status: 'detected' }], out });
+  expect(eventsOf(captured)).toMatchObject([
+    { event: 'started', run: 'mine', runsDone: 0, runsTotal: 1 },
+    { event: 'done', run: 'mine', status: 'detected', picks: { ribosome: expect.any(Number) } },
+    { event: 'finished' },
+  ]);
   expect(await readFile(out, 'utf8')).toMatch(/^run_name,object_name,x,y,z,score\n/);
+});
+
+it('detect --json tells of a volume that cannot be searched by an event, and by the last line', async () => {
+  const path = join(folder, 'short.mrc');
+  await writeFile(path, 'MAP ');
+  const captured = await captureCli(['detect', path, '--out', join(folder, 'picks.csv'), '--json']);
+  const error = { code: 'corrupt-data', message: expect.stringContaining('short.mrc') };
+  expect(captured.exitCode).toBe(1);
+  expect(eventsOf(captured)).toMatchObject([
+    { event: 'started', run: 'short' },
+    { event: 'failed', run: 'short', ...error, seconds: expect.any(Number) },
+    { event: 'finished', error },
+  ]);
 });
 
 it('detect asks for the voxel size of a volume that does not know it, not for resampling', async () => {
@@ -85,12 +103,12 @@ it('detect searches a folder with an OME-Zarr image, or an array of one, whateve
 it('detect tells each warning of a single volume once, and that its contrast looks inverted', async () => {
   const path = await image('a.zarr', 20, { levels: 2 });
   const args = ['--out', join(folder, 'a.csv'), '--threads', '1', '--voxel-size', '10', '--json'];
-  const { stdout, stderr } = await captureCli(['detect', path, ...args]);
-  const codes = JSON.parse(stdout).warnings.map(({ code }: { code: string }) => code);
+  const captured = await captureCli(['detect', path, ...args]);
+  const codes = finishedOf(captured).warnings.map(({ code }: { code: string }) => code);
   expect(codes).toEqual(['voxel-size-differs', 'contrast-inverted']);
-  expect(stderr.trimEnd().split('\n')).toHaveLength(2);
+  expect(captured.stderr.trimEnd().split('\n')).toHaveLength(2);
   const inverted = await captureCli(['detect', path, ...args, '--invert']);
-  expect(JSON.parse(inverted.stdout).warnings).toMatchObject([{ code: 'voxel-size-differs' }]);
+  expect(finishedOf(inverted).warnings).toMatchObject([{ code: 'voxel-size-differs' }]);
 });
 
 it('detect searches a single image with most chunks missing only if it is allowed', async () => {
@@ -133,7 +151,7 @@ it('detect says how a user name is written, and does not replace picks of one th
   const first = await captureCli([...args, 'team_a']);
   const message = 'user "team_a" is written as "team-a", as copick writes names';
   expect(first).toMatchObject({ exitCode: 0, stderr: expect.stringContaining(`cryoet-picks: ${message}\n`) });
-  expect(JSON.parse(first.stdout)).toMatchObject({ userId: 'team-a', warnings: [{ code: 'name-changed', message }] });
+  expect(finishedOf(first)).toMatchObject({ userId: 'team-a', warnings: [{ code: 'name-changed', message }] });
   const second = await captureCli([...args, 'team-a', '--threshold', 'ribosome=0.95']);
   expect(second.exitCode).toBe(1);
   expect(second.stderr).toContain('were written as those of user "team_a", session "0"');

@@ -6,7 +6,7 @@ import { detectRuns } from '../../src/cli/detect.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
 import { contiguousVolume, parseSubmission, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
 import { directoryStore, openProject } from '../../src/entry/node.ts';
-import { captureCli, TextSink } from '../support/capture-cli.ts';
+import { captureCli, finishedOf, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -77,9 +77,9 @@ describe('detect', () => {
   it('detect writes picks, submission and figure with the network of the package', async () => {
     const [submission, figure] = [join(folder, 'out', 'submission.csv'), join(folder, 'out', 'picks.png')];
     const flags = ['--run', 'TS_1_3', '--threads', '1', '--submission', submission, '--figure', figure, '--json'];
-    const { exitCode, stdout, stderr } = await captureCli(['detect', config, ...flags]);
-    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    const document = JSON.parse(stdout);
+    const captured = await captureCli(['detect', config, ...flags]);
+    expect(captured).toMatchObject({ exitCode: 0, stderr: '' });
+    const document = finishedOf(captured);
     expect(document).toMatchObject({ ...user, submission, figure, runs: [{ run: 'TS_1_3', status: 'detected' }] });
     expect(document.picks).toContain('overlay');
     const rows = parseSubmission(await readFile(submission, 'utf8')).flatMap(({ picks }) => picks);
@@ -102,7 +102,7 @@ describe('detect', () => {
     expect(found.map(({ run }) => run)).toEqual(['TS_2_3']);
     const whole = await captureCli(['detect', config, '--run', 'TS_1_3', '--json']);
     expect(whole.exitCode).toBe(1);
-    expect(JSON.parse(whole.stdout).runs[0].error.code).toBe('not-found');
+    expect(finishedOf(whole).runs[0].error.code).toBe('not-found');
   });
 
   it('detect --fail-fast stops after the first run that fails, and --retries tries it again before', async () => {
@@ -143,19 +143,20 @@ describe('detect', () => {
 
   it('detect --resume fails a run whose picks were changed, and --overwrite finds them anew', async () => {
     const args = ['detect', config, '--run', 'TS_1_3', '--threads', '1', '--resume', '--json'];
-    const first = JSON.parse((await captureCli(args)).stdout);
+    const first = finishedOf(await captureCli(args));
     expect(first).toMatchObject({ problems: [], picks: join(await realpath(folder), 'overlay') });
     const broken = join(folder, 'overlay/ExperimentRuns/TS_1_3/Picks/cryoet-picks_0_apo-ferritin.json');
     await writeFile(broken, '');
     const refused = await captureCli(args);
     expect(refused.exitCode).toBe(1);
-    expect(JSON.parse(refused.stdout).runs).toMatchObject([{ status: 'failed', error: { code: 'conflict' } }]);
+    expect(finishedOf(refused).runs).toMatchObject([{ status: 'failed', error: { code: 'conflict' } }]);
     expect(refused.stderr).toMatch(
       /^cryoet-picks: run "TS_1_3" failed: [^\n]*apo-ferritin\.json[^\n]*--overwrite\)\n$/,
     );
     expect(await readFile(broken, 'utf8')).toBe('');
-    const { exitCode, stdout } = await captureCli([...args, '--overwrite']);
-    const document = JSON.parse(stdout);
+    const captured = await captureCli([...args, '--overwrite']);
+    const { exitCode } = captured;
+    const document = finishedOf(captured);
     expect({ exitCode, status: document.runs[0].status }).toEqual({ exitCode: 0, status: 'detected' });
     expect(document.runs[0].picks).toEqual(first.runs[0].picks);
   });
@@ -182,20 +183,20 @@ describe('detect', () => {
     const message =
       '2 of the 8 chunks (25 %) are not in the store, and their voxels are the fill value, 0; they lie within the voxels ' +
       'z 0 to 23, y 0 to 39, x 20 to 39: was the image copied whole?';
-    const { exitCode, stdout, stderr } = await captureCli(['detect', config, '--threads', '1', '--json']);
-    expect(stderr).toBe(`cryoet-picks: run "TS_1_3": ${message}\n`);
-    const { problems, runs, warnings } = JSON.parse(stdout);
+    const captured = await captureCli(['detect', config, '--threads', '1', '--json']);
+    expect(captured.stderr).toBe(`cryoet-picks: run "TS_1_3": ${message}\n`);
+    const { problems, runs, warnings } = finishedOf(captured);
     const path = expect.stringMatching(/TS_1_3.*denoised\.zarr$/);
     expect(problems).toEqual([{ path, message }]);
     expect(warnings).toEqual([{ code: 'chunks-missing', message, path, run: 'TS_1_3', share: 0.25 }]);
     expect(runs.map(({ status }: { status: string }) => status)).toEqual(['detected', 'detected']);
-    expect(exitCode).toBe(0);
+    expect(captured.exitCode).toBe(0);
     const again = await captureCli(['detect', config, '--threads', '1', '--resume']);
     expect(again.stderr).toBe('');
     for (const chunk of ['0/0/0', '0/1/0', '1/0/0']) await rm(join(image, '0', chunk));
     const refused = await captureCli(['detect', config, '--threads', '1', '--json']);
     expect(refused.exitCode).toBe(1);
-    const failed = JSON.parse(refused.stdout).runs.filter(({ status }: { status: string }) => status === 'failed');
+    const failed = finishedOf(refused).runs.filter(({ status }: { status: string }) => status === 'failed');
     expect(failed).toEqual([
       expect.objectContaining({ run: 'TS_1_3', error: expect.objectContaining({ code: 'corrupt-data' }) }),
     ]);

@@ -6,7 +6,7 @@ import { openTerminal } from '../../src/cli/terminal.ts';
 import { contiguousVolume, planTiles, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
 import { directoryStore, openProject } from '../../src/entry/node.ts';
 import { voxelCount } from '../../src/space/grid.ts';
-import { captureCli, TextSink } from '../support/capture-cli.ts';
+import { captureCli, eventsOf, finishedOf, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -56,8 +56,7 @@ describe('detect --dry-run', () => {
   });
 
   it('detect --dry-run tells the sums of time and of disk, which is within a factor of three of what a detection then takes', async () => {
-    const { stdout } = await captureCli(['detect', config, '--dry-run', '--json']);
-    const { runs, total } = JSON.parse(stdout) as {
+    const { runs, total } = finishedOf(await captureCli(['detect', config, '--dry-run', '--json'])) as {
       runs: { seconds: number; disk: number }[];
       total: { seconds: number; disk: number };
     };
@@ -170,18 +169,10 @@ describe('detect --dry-run', () => {
     expect(stdout).toContain('run "TS_1_3" would fail: tomogram "denoised" not found in run "TS_1_3"');
   });
 
-  it('detect --dry-run --json prints one document', async () => {
-    const { exitCode, stdout } = await captureCli([
-      'detect',
-      config,
-      '--dry-run',
-      '--json',
-      '--run',
-      'TS_2_3',
-      '--threads',
-      '1',
-    ]);
-    expect(exitCode).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ runs: [{ run: 'TS_2_3' }] });
+  it('detect --dry-run --json prints the line of what is finished alone', async () => {
+    const args = ['detect', config, '--dry-run', '--json', '--run', 'TS_2_3', '--threads', '1'];
+    const captured = await captureCli(args);
+    expect(captured.exitCode).toBe(0);
+    expect(eventsOf(captured)).toMatchObject([{ event: 'finished', runs: [{ run: 'TS_2_3' }] }]);
   });
 });

@@ -2,7 +2,7 @@ import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { chosenShard, cpusOfScheduler, unusedArrayLine } from '../../src/cli/scheduler.ts';
-import { captureCli } from '../support/capture-cli.ts';
+import { captureCli, eventsOf, finishedOf } from '../support/capture-cli.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const auto = { scheduler: true } as const;
@@ -97,7 +97,7 @@ describe('the command line', () => {
     const runs = (await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1);
     const shared = await captureCli(['detect', config, '--shard', 'auto', '--json', '--no-candidates']);
     expect(shared.stderr).toBe('');
-    expect(JSON.parse(shared.stdout).runs.map(({ run }: { run: string }) => run)).toEqual([runs[1]]);
+    expect(finishedOf(shared).runs.map(({ run }: { run: string }) => run)).toEqual([runs[1]]);
     const unshared = await captureCli(['detect', config, '--run', runs[0]!, '--no-candidates']);
     expect(unshared.stderr).toMatch(/SLURM_ARRAY_TASK_ID=2 is not used/);
   }, 60_000);
@@ -133,33 +133,38 @@ describe('the command line', () => {
     expect(both.map(({ exitCode, stderr }) => ({ exitCode, stderr }))).toEqual(
       Array(2).fill({ exitCode: 0, stderr: '' }),
     );
-    const runs = both.flatMap(({ stdout }) => JSON.parse(stdout).runs.map(({ run }: { run: string }) => run));
+    const runs = both.flatMap((one) => finishedOf(one).runs.map(({ run }: { run: string }) => run));
     expect(runs.sort()).toEqual((await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1));
     const later = await captureCli(['detect', config, ...flags]);
     expect(later.stdout).toBe('\n3 runs done before, or by other processes\n');
   }, 60_000);
 
-  it('detect --events prints a line of JSON for each run that is started, done and failed, and nothing else', async () => {
+  it('detect --json prints a line for each run that is started, done and failed, and one in the end with all of them', async () => {
     const flags = ['--no-candidates', '--threads', '1', '--session-id', '8'];
     const runs = (await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1);
     const image = join(dirname(config), 'static', 'ExperimentRuns', runs[1]!, 'VoxelSpacing10.000', 'denoised.zarr');
     await rename(image, `${image}.away`);
-    const { exitCode, stdout } = await captureCli(['detect', config, ...flags, '--events']);
+    const captured = await captureCli(['detect', config, ...flags, '--json']);
     await rename(`${image}.away`, image);
-    expect(exitCode).toBe(1);
-    const events = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    expect(events.map(({ event, run }) => `${run} ${event}`)).toEqual(
+    expect(captured.exitCode).toBe(1);
+    const events = eventsOf(captured);
+    expect(events.slice(0, -1).map(({ event, run }) => `${run} ${event}`)).toEqual(
       runs.flatMap((run, i) => [`${run} started`, `${run} ${i === 1 ? 'failed' : 'done'}`]),
     );
     expect(events[0]).toEqual({ event: 'started', run: runs[0], runsDone: 0, runsTotal: 3, time: expect.any(String) });
     expect(events[1]).toMatchObject({ status: 'detected', picks: { ribosome: expect.any(Number) } });
     expect(events[3]).toMatchObject({ code: 'not-found', attempt: 1, message: expect.any(String) });
     for (const { time } of events) expect(new Date(time).toISOString()).toBe(time);
-    const both = await captureCli(['detect', config, ...flags, '--events', '--json']);
-    expect(both.exitCode).toBe(2);
+    expect(events.at(-1)).toMatchObject({
+      event: 'finished',
+      runs: runs.map((run, i) => ({ run, status: i === 1 ? 'failed' : 'detected' })),
+      sessionId: '8',
+    });
+    const wrong = await captureCli(['detect', config, ...flags, '--threshold', 'nothing=0.5', '--json']);
+    const message = expect.stringContaining('--threshold names "nothing"');
+    expect(eventsOf(wrong)).toEqual([
+      { event: 'finished', time: expect.any(String), error: { code: 'usage', message } },
+    ]);
   }, 60_000);
 });
 

@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { expect } from 'vitest';
 import { runCli } from '../../src/cli/program.ts';
 
 /** A stream that keeps what is written to it. */
@@ -16,6 +17,21 @@ export interface Captured {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** The lines of JSON that `detect --json` printed. */
+export function eventsOf({ stdout }: Pick<Captured, 'stdout'>): ReturnType<typeof JSON.parse>[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+/** The last of these lines, which tells of all runs. */
+export function finishedOf(captured: Pick<Captured, 'stdout'>): ReturnType<typeof JSON.parse> {
+  const finished = eventsOf(captured).at(-1);
+  expect(finished.event).toBe('finished');
+  return finished;
 }
 
 /** Runs the command line inside this process. */

@@ -71,7 +71,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   problems.push(...litterIn(undisturbed, placed));
 
   const again = await runCli(args('undisturbed', '--resume', '--json'));
-  const document = JSON.parse(again.stdout) as DetectDocument;
+  const document = JSON.parse(again.stdout.trimEnd().split('\n').at(-1)!) as DetectDocument;
   const { rows, deviations } = await compareRuns(runs, { document, stderr: whole.stderr, folder });
   problems.push(...deviations);
   problems.push(...differences(undisturbed, await treeOf(join(folder, 'undisturbed')), 'after --resume'));
