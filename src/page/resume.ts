@@ -1,5 +1,6 @@
 import type { ParticlePick } from '../entry/index.ts';
 import type { Draft } from './drafts.ts';
+import { pickBefore } from './interrupted.ts';
 import type { SetReview } from './set-review.ts';
 import { type Edit, edited, editsSince, ownOf, type State } from './state.ts';
 
@@ -21,13 +22,36 @@ export function resumed({ loaded, edits }: SetReview, draft: Draft | undefined):
   const added = new Set(loaded.filter(({ unknown }) => unknown?.reviewed === 'added').map(placeOf));
   const isFiled = ({ isAdded, object = '', position }: Edit) =>
     isAdded && position !== undefined && added.has(placeOf({ object, position }));
-  const changes = [...(draft?.changes ?? [])].filter(([, edit]) => edit === undefined || !isFiled(edit));
+  const changes = [...(draft?.changes ?? [])]
+    .filter(([, edit]) => edit === undefined || !isFiled(edit))
+    .flatMap(afterMoves(loaded));
   const there = changes.filter(([id, edit]) => ids.has(id) || edit?.isAdded);
   return {
     edits: there.length === 0 ? edits : edited(edits, new Map(there)).edits,
     moved: draft?.thresholds ?? {},
     since: there.length === 0 ? undefined : draft?.time,
     lost: changes.filter(([id, edit]) => edit !== undefined && !ids.has(id) && !edit.isAdded).length,
+  };
+}
+
+type Change = readonly [id: string, edit: Edit | undefined];
+
+/** Changes of picks that the files hold as moved or renamed already: what is left of them, under the ids that these have now. */
+function afterMoves(loaded: SetReview['loaded']): (change: Change) => readonly Change[] {
+  const moves = new Map(
+    loaded.flatMap((pick) => {
+      const read = pickBefore(pick);
+      return read === undefined ? [] : [[placeOf(read), { read, pick }] as const];
+    }),
+  );
+  return (change) => {
+    const [id, edit] = change;
+    const move = moves.get(id);
+    if (move === undefined || edit === undefined || edit.isAdded) return [change];
+    const { read, pick } = move;
+    const { object = read.object, position = read.position, decision } = edit;
+    if (placeOf({ object, position }) !== placeOf(pick)) return [[pick.id, { object, position, decision }]];
+    return decision === undefined ? [] : [[pick.id, { decision }]];
   };
 }
 

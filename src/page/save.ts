@@ -2,7 +2,7 @@ import type { PicksFile, Run } from '../entry/copick.ts';
 import { CryoetPicksError, isCryoetPicksError, type ParticlePick } from '../entry/index.ts';
 import { labelOf, type ReadFile, type ReadSet, readSet, setsOf } from './collection.ts';
 import { firstFreeSession } from './free-session.ts';
-import { asTakenBack, holdsAll, missingObjects } from './interrupted.ts';
+import { asTakenBack, holdsAll, leaving, missingObjects, withBefore } from './interrupted.ts';
 import { type ReviewedPick, toSave } from './review.ts';
 import { isReviewRecord, PROGRAM, type ReviewRecord, rejectsOf, type SetName } from './review-record.ts';
 import { lineageOf, pickedRecord, savedIds } from './set-review.ts';
@@ -38,15 +38,17 @@ async function write({ run, known, state, review, read, ...saving }: Saving, nam
   const { person, tomogram, thresholds } = state;
   const isKnown = ({ object }: ParticlePick) => known.has(object);
   const [kept, rejected] = [review.kept.filter(isKnown), review.rejected.filter(isKnown)];
+  const loaded = new Map(state.loaded.map((pick) => [pick.id, pick]));
+  const asPick = (pick: ReviewedPick) => withBefore(toSave(pick), loaded.get(pick.id));
   const isOwn = read?.isOwn ?? false;
   const sets = {
     picks: { author: name, read: read?.picks },
     rejects: { author: rejectsOf(name), read: read?.rejects },
   };
-  const left = await unfinished(run, name, { person, kept, rejected });
+  const interrupted = await unfinished(run, name, { person, kept, rejected });
   const versions = {
-    rejects: await replaceableVersions(run, sets.rejects, { isOwn, left }),
-    picks: await replaceableVersions(run, sets.picks, { isOwn, left }),
+    rejects: await replaceableVersions(run, sets.rejects, { isOwn, left: interrupted }),
+    picks: await replaceableVersions(run, sets.picks, { isOwn, left: interrupted }),
   };
   const network = await saving.saveDetection();
   const { picking = state.picking, label: reviewedSet = state.set ?? null } = network ?? {};
@@ -68,16 +70,15 @@ async function write({ run, known, state, review, read, ...saving }: Saving, nam
   };
   const written = network ? [network.label] : [];
   const takenBack = kept.filter(({ id }) => read?.edits.get(id)?.decision === 'rejected');
-  const rejects = { ...sets.rejects, picks: rejected.map(toSave), versions: versions.rejects, reviewed: [] };
+  const rejects = { ...sets.rejects, picks: rejected.map(asPick), versions: versions.rejects, reviewed: [] };
   const isSuperset = takenBack.length > 0 && versions.rejects.size > 0;
-  const first = isSuperset ? [...rejects.picks, ...takenBack.map(toSave).map(asTakenBack)] : rejects.picks;
+  const first = isSuperset ? [...rejects.picks, ...takenBack.map(asPick).map(asTakenBack)] : rejects.picks;
   await writeSet(run, { ...rejects, picks: first }, { recordOf, written });
-  const picks = { ...sets.picks, picks: kept.map(toSave), versions: versions.picks, reviewed };
-  await writeSet(run, picks, { recordOf, written });
-  if (isSuperset) {
-    const now = await versionsNow(run, sets.rejects.author);
-    await writeSet(run, { ...rejects, versions: now }, { recordOf, written });
-  }
+  const picks = { ...sets.picks, picks: kept.map(asPick), versions: versions.picks, reviewed };
+  const left = leaving(read?.picks.picks ?? [], picks.picks).filter(({ object }) => versions.picks.has(object));
+  await writeSet(run, { ...picks, picks: [...picks.picks, ...left] }, { recordOf, written });
+  if (left.length > 0) await writeAgain(run, picks, { recordOf, written });
+  if (isSuperset) await writeAgain(run, rejects, { recordOf, written });
   const [saved] = await run.pickSets({ ...name });
   const label = labelOf(saved ?? name);
   await saving.goOn(label, savedIds([...kept, ...rejected]));
@@ -214,6 +215,11 @@ async function writeSet(
     throw new CryoetPicksError('conflict', message, { cause: error });
   }
   if (!written.includes(label)) written.push(label);
+}
+
+/** Writes a set again that this save has just written, now without what stood in it for the time being. */
+async function writeAgain(run: Run, set: SetToWrite, writing: Writing): Promise<void> {
+  await writeSet(run, { ...set, versions: await versionsNow(run, set.author) }, writing);
 }
 
 /** The objects that get a file: those of picks, and those that have one. */

@@ -73,7 +73,7 @@ async function reviewed(given: Given) {
   return opened;
 }
 
-/** A review of the person's own set: two rejects are taken back, two others are rejected. */
+/** A review of the person's own set: two rejects are taken back, two others are rejected, one is moved and rejected, one renamed. */
 async function goneOn(given: Given) {
   const { save } = await reviewed(given);
   await save();
@@ -84,6 +84,11 @@ async function goneOn(given: Given) {
     editPick(page, rejected.find((pick) => pick.object === object)!.id, {});
     editPick(page, kept.find((pick) => pick.object === object)!.id, { decision: 'rejected' });
   }
+  const [, { id, position }] = kept.filter((pick) => pick.object === 'virus') as [unknown, (typeof kept)[number]];
+  editPick(page, id, { position: { ...position, x: position.x + 7 }, decision: 'rejected' });
+  const renamed = kept.findLast((pick) => pick.object === 'ribosome')!;
+  // Away from the others, which it would take out.
+  editPick(page, renamed.id, { object: 'virus', position: { x: 950, y: 20, z: 2000 } });
   return opened;
 }
 
@@ -130,7 +135,7 @@ it('a later save that is killed at any write leaves each pick in one set, decide
       expect(new Set(ids).size).toBe(96);
       expect(ids.filter((id) => id.includes('#'))).toEqual([]);
       if (hasDraft) {
-        expect(counts()).toEqual({ kept: 92, rejected: 4 });
+        expect(counts()).toEqual({ kept: 91, rejected: 5 });
         await save();
         expect([await filed(given, mine), await filed(given, rejects)]).toEqual(wanted);
       }
