@@ -223,6 +223,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
   entry: ['index', 'node', 'io', 'copick', 'portal', 'formats', 'figure', 'simulate', 'ndarray', 'web'],
   page: [
     'element',
+    'counted',
     'planes',
     'rings',
     'colors',

@@ -6,7 +6,7 @@ import { formatConfig } from '../copick/edit-config.ts';
 import { fitName } from '../copick/layout.ts';
 import { type Project, projectFromStores } from '../copick/project.ts';
 import type { Problem } from '../copick/tree.ts';
-import { isCryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { directoryStore } from '../node/directory-store.ts';
 import { openStore } from '../node/files.ts';
 import { isVolume } from '../node/open-project.ts';
@@ -64,6 +64,11 @@ async function openPath(terminal: Terminal, options: TargetOptions): Promise<Vie
   }
   if (isLocalAddress(path) && /\.zip$/i.test(path) && (await isThere(path))) {
     return { ...person, title: path, ...(await openArchive(terminal, { ...options, path })) };
+  }
+  if (!/^\w+:\/\//.test(path) && !(await isThere(path))) {
+    throw new CryoetPicksError('not-found', `"${path}" not found: neither a config, nor a folder, nor a volume`, {
+      path,
+    });
   }
   const isPlainFolder = isLocalAddress(path) && (await isFolder(path)) && !(await isThere(join(path, 'Croissant')));
   const opened = isPlainFolder

@@ -13,7 +13,7 @@ import {
 } from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { checkSchema, parseJson } from '../core/json.ts';
+import { checkSchema, parseJson, showJson } from '../core/json.ts';
 import type { Calibration } from '../inference/calibration.ts';
 import { calibrationSchema } from '../inference/model-card.ts';
 import { type Candidates, joinCandidates, requireCandidates } from '../picks/candidates.ts';
@@ -283,7 +283,7 @@ async function parseCandidates(
     const { format, version } = (json ?? {}) as { readonly format?: unknown; readonly version?: unknown };
     if (format !== FORMAT) throw corrupt(`it is not a file of the format "${FORMAT}"`);
     if (version !== VERSION) {
-      const message = `candidates ${path} are of version ${version} of their format; this program reads version ${VERSION}`;
+      const message = `candidates ${path} are of version ${showJson(version)} of their format; this program reads version ${VERSION}`;
       throw new CryoetPicksError('unsupported', message, { path });
     }
     const header = checkSchema(headerSchema, json, { what, code: 'corrupt-data' });

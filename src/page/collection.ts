@@ -143,11 +143,16 @@ export function labelOf({ userId, sessionId }: { readonly userId: string; readon
   return `${userId || 'unknown'}/${sessionId || '?'}`;
 }
 
+/** A volume without a project. */
+export interface SingleVolume {
+  readonly name: string;
+  readonly place: FilePlace;
+  /** Its levels, finest first, if it was opened already. */
+  readonly sources?: readonly VolumeSource[] | undefined;
+}
+
 /** Volumes without a project: each is a run of its own. */
-export function volumeCollection(
-  volumes: readonly { readonly name: string; readonly place: FilePlace }[],
-  title: string,
-): Collection {
+export function volumeCollection(volumes: readonly SingleVolume[], title: string): Collection {
   const byName = new Map(volumes.map((volume) => [volume.name, volume]));
   let given: number | undefined;
   const ids = new Map<string, string>();
@@ -162,10 +167,11 @@ export function volumeCollection(
     },
     runs: async () => [...byName.keys()],
     async open(name, signal) {
-      const { place: found } = byName.get(name) ?? {};
+      const { place: found, sources } = byName.get(name) ?? {};
       const place = found && { ...found, voxelSize: given ?? found.voxelSize };
       // Opened once, as a TIFF is read whole.
-      let first = place && !ids.has(name) ? openPlace(place, signal) : undefined;
+      const isOpen = sources !== undefined && given === undefined;
+      let first = place && !ids.has(name) ? (isOpen ? Promise.resolve(sources) : openPlace(place, signal)) : undefined;
       // Why one cannot be opened is told when it is shown.
       const id = await first?.then((sources) => fingerprintOf(sources, signal)).catch(() => undefined);
       signal.throwIfAborted();

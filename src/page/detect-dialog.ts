@@ -1,6 +1,7 @@
 import { type DetectableObject, parseModelSpec, picksFromCandidates } from '../entry/index.ts';
 import type { DeviceChoice, RuntimeModules, ViewSession } from '../entry/web.ts';
 import type { TomogramChoice } from './collection.ts';
+import { counted } from './counted.ts';
 import { defaultNetwork, type Network, planSearch, type SearchPlan, searchIn } from './detect.ts';
 import { button, element, field, NONE } from './element.ts';
 import { assumedRadii, type Page } from './page.ts';
@@ -102,7 +103,9 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     const keep = live.state.canWrite
       ? 'Save keeps them.'
       : 'They stay, with their sliders, until this page is closed; Export gives the picks as a file.';
-    page.desk.tell(`Found ${count} picks among ${candidates.scores.length} candidates${place}. ${keep}${before}`);
+    page.desk.tell(
+      `Found ${counted(count, 'pick')} among ${counted(candidates.scores.length, 'candidate')}${place}. ${keep}${before}`,
+    );
   };
   files.addEventListener('change', () => void prepare());
   form.addEventListener('submit', () => {

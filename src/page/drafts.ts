@@ -26,6 +26,8 @@ export interface DraftOf {
 export interface Drafts {
   /** The latest draft; undefined if there is none, or it has ended. @throws `unavailable` if the store does not answer. */
   read(of: DraftOf): Promise<Draft | undefined>;
+  /** The latest draft, which has no changes if it has ended; undefined if there never was one. @throws As `read`. */
+  readLast(of: DraftOf): Promise<Draft | undefined>;
   /** Keeps a draft in place of the one before. */
   write(of: DraftOf, draft: Draft): Promise<void>;
   /** Keeps a draft before it returns, as a page that is being left must. */
@@ -106,14 +108,18 @@ export function draftsIn({ drafts: store, idOf }: Pick<Collection, 'drafts' | 'i
       writeNow(of, draft);
     }
   };
+  const readLast = async (of: DraftOf): Promise<Draft | undefined> => {
+    await last;
+    const found = [await inStore(of), inBrowser(of)].filter((draft) => draft !== undefined);
+    return found.sort((a, b) => b.time - a.time)[0];
+  };
   return {
     writeNow,
     async read(of) {
-      await last;
-      const found = [await inStore(of), inBrowser(of)].filter((draft) => draft !== undefined);
-      const [latest] = found.sort((a, b) => b.time - a.time);
+      const latest = await readLast(of);
       return latest && latest.changes.size > 0 ? latest : undefined;
     },
+    readLast,
     write(of, draft) {
       const written = last.then(() => write(of, draft));
       last = written.catch(() => undefined);
@@ -127,6 +133,11 @@ function draftOf(state: State): { readonly of: DraftOf; readonly draft: Draft } 
   const { run, set, person, edits, savedEdits } = state;
   if (run === undefined || set === UNSAVED || edits === savedEdits) return undefined;
   return { of: { run, set, person }, draft: draftFrom(state) };
+}
+
+/** A draft that has ended. */
+export function endedDraft(time: number): Draft {
+  return { changes: new Map(), thresholds: {}, time };
 }
 
 /** What was done since the set was saved. */
@@ -144,8 +155,8 @@ const PATIENCE = 1000;
 export interface DraftKeeper {
   /** Keeps what is not kept yet, before another set is shown. */
   flush(): void;
-  /** Keeps the draft of a review that was saved: what was done since; nothing ends it. */
-  replace(drafts: Drafts, of: DraftOf, draft?: Draft): void;
+  /** Keeps the draft of a review that was saved: what was done since. */
+  replace(drafts: Drafts, of: DraftOf, draft: Draft): void;
 }
 
 /** Keeps the review that goes on, soon after each change and at once when the page is left, so that it resumes where it stopped. */
@@ -196,7 +207,7 @@ export function draftKeeper(
   });
   return {
     flush,
-    replace(to, of, draft = { changes: new Map(), thresholds: {}, time: Date.now() }) {
+    replace(to, of, draft) {
       writeNow(to, of, draft);
       to.write(of, draft).catch(warn);
     },

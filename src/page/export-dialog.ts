@@ -1,4 +1,5 @@
 import { formatRequirements, type PicksFormatName, picksFormatNames } from '../entry/formats.ts';
+import { counted } from './counted.ts';
 import { button, chooser, element, field, NONE, setOptions } from './element.ts';
 import { allRuns, download, exportNotes, filesOf, namedAsTomograms, ofObject, thisRun } from './export.ts';
 import type { Page } from './page.ts';
@@ -97,7 +98,7 @@ export function exporter(page: Page, workspace: Workspace): () => void {
     const names = files.length === 1 ? files[0]?.name : `${files.length} files`;
     const rest = without.length === 0 ? '' : ` Without picks of ${set ?? NONE}: ${without.join(', ')}.`;
     const notes = exportNotes(runs, name, needs).map((note) => ` ${note}.`);
-    const told = `Exported ${picks} picks as ${name}: ${names ?? 'no file, since there are no picks'}.`;
+    const told = `Exported ${counted(picks, 'pick')} as ${name}: ${names ?? 'no file, since there are no picks'}.`;
     page.desk.tell([told, ...notes, rest].join(''));
   };
   form.addEventListener('submit', () => void page.desk.work('Exporting', exportPicks));

@@ -16,7 +16,7 @@ export function help(page: Page, keys: readonly { readonly shown: string; readon
         'another set, which counts before a truth: a dot is in both, a gap only here, white and dashed only there.',
     ),
     element('h2', {}, 'Picks'),
-    element('p', {}, 'The menu under Accept and Reject makes the selected pick one of another object.'),
+    element('p', {}, 'The menu below the buttons Accept and Reject changes the object of the selected pick.'),
     element('h2', {}, 'Keys'),
     element(
       'dl',

@@ -1,3 +1,4 @@
+import { counted } from './counted.ts';
 import { element } from './element.ts';
 
 /** Bars of a histogram. */
@@ -32,7 +33,7 @@ export function histogramView(): {
       const context = root.getContext('2d') as CanvasRenderingContext2D;
       context.clearRect(0, 0, root.width, root.height);
       const histogram = histogramOf(scores);
-      root.setAttribute('aria-label', `Scores of ${scores.length} picks`);
+      root.setAttribute('aria-label', `Scores of ${counted(scores.length, 'pick')}`);
       if (histogram === undefined) return;
       const { counts, low, high } = histogram;
       // Roots, so that a few good picks show beside thousands of poor ones.

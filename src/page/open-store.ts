@@ -85,8 +85,8 @@ export async function openAddress(address: string): Promise<Collection> {
   const store = url.protocol.startsWith('s3') ? s3Store(url.href) : httpStore(url);
   const place = filePlace(store, format, format === 'ome-zarr' ? '/' : `/${name}`);
   // What is open stays if this one cannot be read.
-  await openPlace(place, new AbortController().signal);
-  return volumeCollection([{ name, place }], name);
+  const sources = await openPlace(place, new AbortController().signal);
+  return volumeCollection([{ name, place, sources }], name);
 }
 
 interface Volumes {

@@ -1,3 +1,4 @@
+import { counted } from './counted.ts';
 import { crops } from './crop.ts';
 import { button, chooser, element, setOptions } from './element.ts';
 import {
@@ -50,7 +51,7 @@ export function pickPanel(page: Page): HTMLElement {
     const picks = listed(page);
     const selected = selectedPick(page);
     const index = picks.findIndex(({ id }) => id === selected?.id);
-    title.textContent = index === -1 ? `${picks.length} picks` : `Pick ${index + 1} of ${picks.length}`;
+    title.textContent = index === -1 ? counted(picks.length, 'pick') : `Pick ${index + 1} of ${picks.length}`;
     details.hidden = selected === undefined;
     rename.hidden = selected === undefined;
     if (selected) {

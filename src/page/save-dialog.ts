@@ -1,3 +1,4 @@
+import { counted } from './counted.ts';
 import { button, element, field } from './element.ts';
 import type { Page } from './page.ts';
 import { freeSession, isConflict, savePicks } from './save.ts';
@@ -40,8 +41,9 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
     const { kept, rejected } = page.review();
     const added = kept.filter(({ source }) => source !== 'found').length;
     const changed = added === 0 ? '' : `, ${added} of them added or edited`;
-    const rest = rejected.length === 0 ? '' : `, and ${rejected.length} rejected ones as a set of their own`;
-    what.textContent = `${kept.length} picks of this run, of all objects${changed}${rest}.`;
+    const rest =
+      rejected.length === 0 ? '' : `, and ${counted(rejected.length, 'rejected pick')} as a set of their own`;
+    what.textContent = `${counted(kept.length, 'pick')} of this run, of all objects${changed}${rest}.`;
     userId.value = live.state.userId;
     sessionId.value = live.state.sessionId;
     problem.textContent = message;
@@ -63,7 +65,7 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
       const rest = unknown === 0 ? '' : `; ${unknown} of objects that the project does not have were left out`;
       live.change({
         message: {
-          text: `Saved ${kept} picks${place} as ${label}, ${rejected} rejected${found}${rest}.`,
+          text: `Saved ${counted(kept, 'pick')}${place} as ${label}, ${rejected} rejected${found}${rest}.`,
           isError: unknown > 0,
         },
       });

@@ -27,7 +27,7 @@ export interface Saved {
  * Only the set under review is replaced, if the person made it and nobody has changed it since it was read, and one that a save of
  * these picks has not finished. All files are checked before one is written; interrupted.ts says in which order they are, and why.
  *
- * @throws `conflict` for any other set that is there, which says what was written before it was noticed; what `save` of the
+ * @throws An error without picks; `conflict` for any other set that is there, which says what was written before it was noticed; what `save` of the
  *   workspace and what writing throw.
  */
 export function savePicks(workspace: Workspace, name: SetName): Promise<Saved> {
@@ -40,6 +40,9 @@ async function write({ run, known, state, review, read, ...saving }: Saving, nam
   const [kept, rejected] = [review.kept.filter(isKnown), review.rejected.filter(isKnown)];
   const loaded = new Map(state.loaded.map((pick) => [pick.id, pick]));
   const asPick = (pick: ReviewedPick) => withBefore(toSave(pick), loaded.get(pick.id));
+  if (read === undefined && review.all.length === 0 && state.loaded.length === 0) {
+    throw new Error('There are no picks to save.');
+  }
   const isOwn = read?.isOwn ?? false;
   const sets = {
     picks: { author: name, read: read?.picks },

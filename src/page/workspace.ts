@@ -2,8 +2,9 @@ import type { Run } from '../entry/copick.ts';
 import type { VolumeSource } from '../entry/index.ts';
 import { type Collection, labelOf, type OpenRun, readSet, truthOf } from './collection.ts';
 import { colorsOf } from './colors.ts';
+import { counted } from './counted.ts';
 import { createDetections, type Detection, type Detections, writeAsNetwork } from './detections.ts';
-import { type DraftOf, type Drafts, draftFrom, draftKeeper, draftsIn } from './drafts.ts';
+import { type DraftOf, type Drafts, draftFrom, draftKeeper, draftsIn, endedDraft } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
 import { flyTo, nextOpen, selectedPick } from './navigate.ts';
@@ -238,17 +239,19 @@ export function createWorkspace(page: Page): Workspace {
     ]);
     return { review, ...resumed(review, draft && scaledDraft(draft, levels)) };
   };
-  /** The set of a run whose review was left last without being saved; null if it is of no set, undefined without one. */
+  /** The set of a run whose review was left last, first of those not saved; null if it is of no set, undefined without one. */
   const leftIn = async (name: string, { sets }: OpenRun): Promise<string | null | undefined> => {
     const { person } = live.state;
     const drafts = await Promise.all(
       [undefined, ...sets.map(({ label }) => label)].map(async (set) => {
         // One that cannot be read is told of when its set is shown.
-        const draft = await opened?.drafts.read({ run: name, set, person }).catch(() => undefined);
-        return draft ? [{ set, time: draft.time }] : [];
+        const of = { run: name, set, person };
+        const draft = await opened?.drafts.readLast(of).catch(() => undefined);
+        const isSaved = draft?.changes.size === 0;
+        return draft && !(isSaved && set === undefined) ? [{ set, time: draft.time, isSaved }] : [];
       }),
     );
-    const [latest] = drafts.flat().sort((a, b) => b.time - a.time);
+    const [latest] = drafts.flat().sort((a, b) => Number(a.isSaved) - Number(b.isSaved) || b.time - a.time);
     return latest && (latest.set ?? null);
   };
   /** Selects the first pick that is not decided, and flies there, unless the slices show another place on purpose. */
@@ -296,7 +299,7 @@ export function createWorkspace(page: Page): Workspace {
       if (edits !== review.edits || (review.isOwn && edits.size > 0)) resumeHere(here, place);
       if (since !== undefined) tell(`The review of ${shownTime(since)} goes on; it is not saved yet.`);
       for (const problem of [...review.problems, ...tooLow(place.thresholds, lowest)]) tell(problem);
-      if (lost > 0) tell(`${lost} decisions that were not saved are about picks that ${label} no longer has.`);
+      if (lost > 0) tell(`${counted(lost, 'unsaved decision')} cannot go on: ${label} no longer has the picks.`);
     });
   };
   const picksOf = async (run: OpenRun | undefined, label: string | undefined, signal: AbortSignal) => {
@@ -357,7 +360,9 @@ export function createWorkspace(page: Page): Workspace {
         // From here on nothing waits, so that no decision falls between.
         const last = isShown() ? live.state : (current?.left ?? state);
         const after = { ...shown(read, label), ...goneOn({ state, ids }, read, last) };
-        if (set !== label) keeper.replace(drafts, { run: name, set, person });
+        const time = Date.now();
+        // The next visit goes on with the draft that was written last.
+        if (set !== label) keeper.replace(drafts, { run: name, set, person }, endedDraft(time - 1));
         keeper.replace(drafts, { run: name, set: label, person }, draftFrom(after));
         here.run = now;
         if (isShown() || wishes.set === undefined || wishes.set === (set ?? null)) wishes.set = label;

@@ -13,7 +13,7 @@ import {
   text,
 } from '../core/arguments.ts';
 import type { Calibration } from '../inference/calibration.ts';
-import { type VoxelGrid, voxelCount } from '../space/grid.ts';
+import { formatZyx, type VoxelGrid, voxelCount } from '../space/grid.ts';
 import {
   bestFirst,
   type Candidates,
@@ -266,10 +266,11 @@ type FittingCalibration =
 /** The calibration of an object, if it is for picks such as these. */
 function calibrationFor(
   object: string,
-  { calibration: all = {}, lowestThresholds }: Candidates,
+  { calibration: all = {}, lowestThresholds, grid: { shape } }: Candidates,
   { minDistances }: Picking,
 ): FittingCalibration {
   if (!Object.hasOwn(all, object)) return { reason: 'the model card has no calibration for it' };
+  if (shape.includes(0)) return { reason: `the volume has no voxels, ${formatZyx(shape)}` };
   const calibration = all[object]!;
   const { floor, minDistance } = calibration;
   const lowest = lowestThresholds[object]!;

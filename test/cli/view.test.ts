@@ -274,6 +274,9 @@ describe('view', () => {
     await expect(view(terminal, { ...input, path: join(folder, 'absent.json') })).rejects.toMatchObject({
       code: 'not-found',
     });
+    await expect(view(terminal, { ...input, path: 'nothere.mrc' })).rejects.toThrow(
+      '"nothere.mrc" not found: neither a config, nor a folder, nor a volume',
+    );
     const { address } = await show(undefined);
     const port = Number(new URL(address).port);
     await expect(view(terminal, { ...input, path: undefined, port })).rejects.toMatchObject({ code: 'unavailable' });

@@ -188,6 +188,28 @@ it('a review goes on after a reload under the name that was typed when it was sa
   expect(workspace.review?.isOwn).toBe(true);
 });
 
+it('a run opens with the set that was saved last, whatever its name, unless another review is not saved', async () => {
+  const { given } = await detected();
+  const opened = await openPage(given);
+  reject(opened);
+  await opened.save({ userId: 'anna' });
+  await pause();
+  const again = await openPage(given);
+  expect(again.page.live.state.set).toBe('anna/1');
+  expect([again.page.live.state.userId, again.page.live.state.sessionId]).toEqual(['anna', '1']);
+  await again.workspace.openSet('cryoet-picks/0');
+  reject(again);
+  await pause();
+  expect((await openPage(given)).page.live.state.set).toBe('cryoet-picks/0');
+});
+
+it('nothing is saved where there are no picks', async () => {
+  const { given } = await detected();
+  const { workspace, save } = await openPage(given);
+  await workspace.openSet(undefined);
+  await expect(save()).rejects.toThrow('There are no picks to save.');
+});
+
 it('edits of the last moment before a page is left are there when it is opened again', async () => {
   const { given } = await detected();
   const opened = await openPage(given);

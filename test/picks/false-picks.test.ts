@@ -150,6 +150,12 @@ describe('estimateFalsePicks', () => {
     ['missing candidates', candidatesOf({ scores: some, lowest: 0.05 }), {}, /down to 0.05/],
     ['a threshold below the calibration', candidatesOf({ scores: some }), { thresholds: 0.006 }, /at least 0.01/],
     ['another minimum distance', candidatesOf({ scores: some }), { minDistances: 30 }, /30 Å/],
+    [
+      'a volume without voxels',
+      { ...candidatesOf({ scores: some }), grid: { ...candidatesOf({ scores: [] }).grid, shape: [0, 200, 200] } },
+      {},
+      /no voxels/,
+    ],
     ['an interval that tells nothing', candidatesOf({ scores: [0.9] }), {}, /from 0 to 1 of 1/],
   ])('estimateFalsePicks says why it cannot tell: %s', (_, candidates, options, words) => {
     const { picks, falsePicks, interval, reason } = estimateFalsePicks(candidates, options).ribosome!;
