@@ -36,6 +36,8 @@ export interface DetectInput extends CommonFlags {
   readonly claim?: true | undefined;
   /** Seconds for which a run stays claimed by a process that gives no sign of life. */
   readonly lease?: number | undefined;
+  /** How many runs are searched at once. */
+  readonly jobs?: number | undefined;
   /** How often a run that fails is searched again. */
   readonly retries?: number | undefined;
   /** Stop after the first run that fails. */

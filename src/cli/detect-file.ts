@@ -45,6 +45,7 @@ const ofProjects = {
   shard: '--shard',
   claim: '--claim',
   lease: '--lease',
+  jobs: '--jobs',
   retries: '--retries',
   failFast: '--fail-fast',
 } as const;

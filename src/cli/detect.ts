@@ -165,6 +165,7 @@ const ofSearches = {
   allowMissingChunks: '--allow-missing-chunks',
   dryRun: '--dry-run',
   candidates: '--candidates',
+  jobs: '--jobs',
   retries: '--retries',
   claim: '--claim',
 } as const;
@@ -230,6 +231,7 @@ export interface DetectRunsOptions
     | 'acrossObjects'
     | 'claim'
     | 'lease'
+    | 'jobs'
     | 'retries'
     | 'failFast'
   > {

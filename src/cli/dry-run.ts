@@ -13,7 +13,7 @@ import { readPaddedInto, type VolumeSource } from '../volume/volume.ts';
 import { chosenRuns } from './choose.ts';
 import type { DetectInput, Outcome } from './command.ts';
 import { fitting, namedRun, openModel } from './runtime.ts';
-import { describeFailure, type Failure, formatTable, type Terminal } from './terminal.ts';
+import { counted, describeFailure, type Failure, formatTable, type Terminal } from './terminal.ts';
 
 /** The estimated cost of a run. */
 interface RunForecast {
@@ -25,7 +25,10 @@ interface RunForecast {
   readonly tiles: number;
   /** Voxels that the network scores; those in overlaps count once per tile. */
   readonly voxels: number;
-  /** Peak memory of the process in bytes: after the network has run once, plus the plan's memory, plus that of reading. */
+  /**
+   * Peak memory in bytes of a process that searches this run alone: after the network has run once, plus the plan's memory, plus that
+   * of reading.
+   */
   readonly memory: number;
   readonly seconds: number;
   /** Bytes of picks, records and candidates; absent if that cannot be told. */
@@ -39,8 +42,12 @@ interface DryRunDocument {
   /** Seconds of each tile that was timed, reading and scoring. */
   readonly timed: readonly number[];
   readonly runs: readonly (RunForecast | { readonly run: string; readonly error: Failure })[];
-  /** Sums over the runs that would not fail. */
-  readonly total: { readonly seconds: number; readonly disk?: number | undefined };
+  /** Sums over the runs that would not fail, and the peak memory of a process that searches `jobs` of them at once. */
+  readonly total: {
+    readonly seconds: number;
+    readonly memory?: number | undefined;
+    readonly disk?: number | undefined;
+  };
 }
 
 /** Estimates run time and memory of a detection; writes nothing. */
@@ -55,7 +62,7 @@ export async function dryRun(
 
 /** Options of {@link forecastRuns}. */
 export interface ForecastOptions
-  extends Pick<DetectInput, 'run' | 'tomogram' | 'resample' | 'invert' | 'max' | 'memory' | 'candidates'> {
+  extends Pick<DetectInput, 'run' | 'tomogram' | 'resample' | 'invert' | 'max' | 'memory' | 'candidates' | 'jobs'> {
   readonly project: Project;
   readonly model: Model;
   /** Forecasts one share of the runs. */
@@ -96,8 +103,10 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
   }
   const keepsCandidates = options.candidates !== false;
   const { timing, runs: forecasts } = await forecastPlanned(planned, { model, keepsCandidates, signal });
-  terminal.print(...keptLines(options), ...forecastLines(timing, forecasts));
-  return { tile: model.spec.tile, timed: timing?.seconds ?? [], runs: forecasts, total: totalOf(forecasts) };
+  const { jobs = 1 } = options;
+  terminal.print(...keptLines(options), ...forecastLines(timing, forecasts, jobs));
+  const total = totalOf(forecasts, { timing, jobs });
+  return { tile: model.spec.tile, timed: timing?.seconds ?? [], runs: forecasts, total };
 }
 
 interface PlannedRun {
@@ -259,19 +268,27 @@ function partOf({ grid, read }: VolumeSource, { start, end }: Box): VolumeSource
   };
 }
 
-function totalOf(runs: DryRunDocument['runs']): DryRunDocument['total'] {
+interface TotalOptions {
+  readonly timing: Timing | undefined;
+  readonly jobs: number;
+}
+
+/** The network has its memory once; each run that is searched beside another may take what it takes alone. */
+function totalOf(runs: DryRunDocument['runs'], { timing, jobs }: TotalOptions): DryRunDocument['total'] {
   const planned = runs.filter((run): run is RunForecast => !('error' in run));
   const disk = planned.flatMap((run) => run.disk ?? []);
+  const largest = planned.toSorted((a, b) => b.memory - a.memory).slice(0, jobs);
   return {
     seconds: planned.reduce((sum, { seconds }) => sum + seconds, 0),
+    ...(timing && { memory: largest.reduce((sum, { memory }) => sum + memory - timing.memory, timing.memory) }),
     ...(disk.length > 0 && { disk: disk.reduce((sum, bytes) => sum + bytes, 0) }),
   };
 }
 
 /** A forecast as lines: a table of runs, the total time, and the runs that would fail. */
-function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs']): string[] {
+function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs'], jobs: number): string[] {
   const planned = runs.filter((run): run is RunForecast => !('error' in run));
-  const { seconds: total, disk } = totalOf(runs);
+  const { seconds: total, memory: peak, disk } = totalOf(runs, { timing, jobs });
   const lines = formatTable({
     header: ['run', 'voxels z×y×x', 'tiles', 'tile z×y×x', 'Mvoxels scored', 'memory MB', 'seconds'],
     rows: planned.map(({ run, shape, tiles, tile, voxels, memory, seconds }) => [
@@ -289,6 +306,7 @@ function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs'])
     ...lines,
     '',
     ...(timing ? [`${timedLine(timing)}; about ${duration(total)} in all`] : []),
+    ...(peak === undefined || jobs === 1 ? [] : [`${counted(jobs, 'run')} at once take up to ${size(peak)} of memory`]),
     ...(disk === undefined ? [] : [`results will take about ${size(disk)} of disk, as far as one tile tells`]),
     ...failures,
     'nothing was written',

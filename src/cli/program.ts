@@ -332,6 +332,11 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--candidates <number>', 'keep only so many candidates of an object, the best ones', wholeNumber(1))
     .option('--no-candidates', 'keep no candidates beside the picks')
     .option('--from-candidates', 'pick from the candidates of an earlier detection, without the network')
+    .option(
+      '--jobs <number>',
+      'search so many runs at once: the next ones are read while the network works on one (default: 1)',
+      wholeNumber(1),
+    )
     .option('--retries <number>', 'search a run that fails again, so many times (default: 0)', wholeNumber(0))
     .addOption(new Option('--fail-fast', 'stop after the first run that fails').conflicts(['keepGoing']))
     .option('--keep-going', 'search the other runs, too, when one has failed (default)')

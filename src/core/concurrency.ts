@@ -82,6 +82,84 @@ export async function* mapOrdered<T, R>(
   }
 }
 
+/** Options of {@link mergeStreams}. */
+export interface MergeOptions {
+  /** How many streams are opened. */
+  readonly count: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens several streams and yields what they give as it comes. A stream goes on to its next value when the consumer comes back from the
+ * last one.
+ *
+ * When it ends early, by a failure, an abort or a consumer that leaves the loop, the signal that each stream was opened with is aborted,
+ * and all of them have ended before the loop is left.
+ *
+ * @throws The abort reason of `signal`, untouched, if a stream does; what a stream throws.
+ */
+export async function* mergeStreams<T>(
+  open: (signal: AbortSignal) => AsyncGenerator<T, void, undefined>,
+  { count, signal }: MergeOptions,
+): AsyncGenerator<T, void, undefined> {
+  const leaving = new AbortController();
+  const stopWaiting = onAbort(signal, () => leaving.abort(signal?.reason));
+  const streams = Array.from({ length: count }, () => open(leaving.signal));
+  const next = async (stream: (typeof streams)[number]) => ({ stream, result: await stream.next() });
+  const pending = new Map<(typeof streams)[number], ReturnType<typeof next>>();
+  const ask = (stream: (typeof streams)[number]) => {
+    // To the end of the map, so that no stream waits for all others.
+    pending.delete(stream);
+    const asked = next(stream);
+    // A failure is thrown by the race; those behind it must not count as unhandled.
+    asked.catch(() => {});
+    pending.set(stream, asked);
+  };
+  try {
+    for (const stream of streams) ask(stream);
+    while (pending.size > 0) {
+      const { stream, result } = await Promise.race(pending.values());
+      if (result.done) {
+        pending.delete(stream);
+        continue;
+      }
+      yield result.value;
+      ask(stream);
+    }
+  } finally {
+    stopWaiting();
+    leaving.abort();
+    await Promise.allSettled(streams.map((stream) => stream.return()));
+  }
+}
+
+/** Lets pieces of work have something for themselves, one after the other, in the order in which they ask for it. */
+export class Turns {
+  #last: Promise<void> = Promise.resolve();
+
+  /**
+   * Waits until all that asked before have had their turn.
+   *
+   * @returns A function that ends the turn.
+   * @throws The abort reason of `signal`; the turn is then over.
+   */
+  async take(signal: AbortSignal | undefined): Promise<() => void> {
+    const before = this.#last;
+    let end = () => {};
+    const turn = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#last = before.then(() => turn);
+    try {
+      await untilAborted(before, signal);
+      return end;
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+}
+
 /** Turns what `fn` throws before its first `await` into a rejection, so that it keeps its turn. */
 async function callAsync<T, R>(
   fn: (item: T, signal: AbortSignal) => Promise<R>,

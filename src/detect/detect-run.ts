@@ -14,6 +14,7 @@ import {
   requireOptions,
   text,
 } from '../core/arguments.ts';
+import type { Turns } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Model } from '../inference/model.ts';
 import { type Candidates, picksFromCandidates } from '../picks/candidates.ts';
@@ -119,6 +120,8 @@ export interface RunSearch
   readonly network: Model;
   /** The record of the network. */
   readonly model: Provenance;
+  /** Shared by runs that are searched at once: each has the network for itself, from its first tile to its last. */
+  readonly turns?: Turns | undefined;
   /** Throws if the run is no longer this process's to write. @defaultValue it always is */
   readonly requireHeld?: (() => Promise<void>) | undefined;
 }
@@ -218,14 +221,16 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
   const prepared = (await options.prepare?.(source, run)) ?? source;
   const { grid } = prepared;
   const mask = await options.mask?.of(run, grid);
-  const candidates = await detectCandidates(prepared, {
-    ...options,
-    model: options.network,
-    ...(options.keepCandidates === false && {
-      floors: options.maxFalse === undefined ? options.chosen.thresholds : undefined,
-      candidatesPerObject: undefined,
+  const candidates = await withNetwork(options, (model) =>
+    detectCandidates(prepared, {
+      ...options,
+      model,
+      ...(options.keepCandidates === false && {
+        floors: options.maxFalse === undefined ? options.chosen.thresholds : undefined,
+        candidatesPerObject: undefined,
+      }),
     }),
-  });
+  );
   const { shares, acrossObjects, max, onWarning } = options;
   const { thresholds, maxFalse } = thresholdsWithin(candidates, { shares, mask, onWarning });
   const picks = picksFromCandidates(candidates, { thresholds, mask, acrossObjects, max, onWarning });
@@ -240,6 +245,29 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
   }
   await run.writePicks(picks, { userId, sessionId, objects, provenance, ifVersion, signal });
   return { run: run.name, status: 'detected', picks: byObject(picks, objects), objects, maxFalse };
+}
+
+/** Does work with the network, which from its first tile on waits for its turn, and has it until the work is done. */
+async function withNetwork<T>({ network, turns, signal }: RunSearch, work: (network: Model) => Promise<T>): Promise<T> {
+  if (turns === undefined) return work(network);
+  const { spec, sha256, callsAtOnce } = network;
+  let turn: Promise<() => void> | undefined;
+  const inTurn: Model = {
+    ...{ spec, sha256, callsAtOnce },
+    async score(tiles, options) {
+      turn ??= turns.take(signal);
+      await turn;
+      return network.score(tiles, options);
+    },
+    dispose: () => network.dispose(),
+  };
+  try {
+    return await work(inTurn);
+  } finally {
+    // Of a turn that was not had there is nothing to end.
+    const end = await turn?.catch(() => {});
+    end?.();
+  }
 }
 
 /** What decides the picks of a run, and what is recorded with those of each object. */

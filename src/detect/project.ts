@@ -3,12 +3,13 @@ import type { Run } from '../copick/run.ts';
 import {
   count,
   optional,
+  positiveCount,
   project as projectRule,
   type RulesFor,
   requireArgument,
   requireOptions,
 } from '../core/arguments.ts';
-import { mapOrdered, type Progress, type Warning } from '../core/concurrency.ts';
+import { mapOrdered, type Progress, Turns, type Warning } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import { type Claims, claimsRule } from './claims.ts';
 import {
@@ -51,6 +52,12 @@ export interface DetectProjectOptions
    * that have picks with these settings are done, as with `resume`, whoever made them. @defaultValue none: all runs are this process's
    */
   readonly claim?: Claims | undefined;
+  /**
+   * How many runs are worked on at once: while one has the network, the next ones are read, and the last ones written. Results then come in
+   * the order in which they are done, and `prepare`, `mask` and `onProgress` are called for several runs in turn. Picks and files are
+   * the same. @defaultValue 1
+   */
+  readonly jobs?: number | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
 }
 
@@ -58,11 +65,12 @@ const projectRules: RulesFor<DetectProjectOptions> = {
   ...detectRunRules,
   ...runsRules,
   retries: /* @__PURE__ */ optional(count),
+  jobs: /* @__PURE__ */ optional(positiveCount),
   claim: /* @__PURE__ */ optional(claimsRule),
 };
 
 /**
- * Finds the particles of every run of a copick project, one after the other, and writes them into the overlay: one picks
+ * Finds the particles of every run of a copick project, one after the other or `jobs` at once, and writes them into the overlay: one picks
  * file per object, an empty one where nothing was found, so that a later `resume` knows the run is done.
  *
  * Beside each picks file a hidden record says what made it: program, model and its card, threshold, distance, settings, and the
@@ -96,6 +104,7 @@ export async function* detectProject(
     onProgress,
     onWarning,
     retries = 0,
+    jobs = 1,
     claim,
     onStart,
     signal,
@@ -109,7 +118,7 @@ export async function* detectProject(
   const runs = inShard(named, options);
   const reported = reportedIn(project);
   const assumed = new Set<string>();
-  const whole = { ...search, tomogram, resume: claim !== undefined || options.resume };
+  const whole = { ...search, tomogram, turns: new Turns(), resume: claim !== undefined || options.resume };
   const { refused, done } = await lookOver(runs, { ...whole, isShared: claim !== undefined });
   for (const [run, error] of refused) yield { run, status: 'failed', error, warnings: [] };
   const left = runs.filter(({ name }) => !refused.has(name) && !done.has(name));
@@ -127,10 +136,10 @@ export async function* detectProject(
       return outcome;
     });
   };
-  if (claim === undefined) yield* searchInTurn(left, { attempt, retries, signal });
+  if (claim === undefined) yield* searchInTurn(left, { attempt, retries, jobs, signal });
   else {
     yield* searchClaimed(left, {
-      ...{ attempt, retries, signal, claims: claim },
+      ...{ attempt, retries, jobs, signal, claims: claim },
       group: groupOf(search),
       isDone: (run) => looksDone(project, run, whole),
       isDoneForSure: async (run) => (await look(run, { ...whole, isShared: true })).isDone === true,

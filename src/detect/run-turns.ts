@@ -1,5 +1,5 @@
 import type { Run } from '../copick/run.ts';
-import { onAbort, type Warning } from '../core/concurrency.ts';
+import { mergeStreams, onAbort, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { compareNames } from '../storage/store.ts';
 import type { Claim, Claims } from './claims.ts';
@@ -23,6 +23,8 @@ interface AttemptOptions {
 interface TurnOptions {
   readonly attempt: Attempt;
   readonly retries: number;
+  /** How many runs are searched at once. */
+  readonly jobs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,21 +33,28 @@ const isConflict = (outcome: Outcome) => outcome.status === 'failed' && isCryoet
 /** Picks that are in the way are there the next time, too. */
 const mayHeal = (outcome: Outcome) => outcome.status === 'failed' && !isConflict(outcome);
 
-/** Searches runs one after the other; those that fail once more after the others, as often as `retries` says. */
-export async function* searchInTurn(
+/** Searches runs as they come, `jobs` at once; those that fail once more after the others, as often as `retries` says. */
+export function searchInTurn(
   runs: readonly Run[],
-  { attempt, retries, signal }: TurnOptions,
+  { attempt, retries, jobs, signal }: TurnOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
   const waiting = runs.map((run) => ({ run, tries: 0, earlier: noWarnings }));
-  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-    signal?.throwIfAborted();
-    const { run, tries, earlier } = next;
-    const triesLeft = (outcome: Outcome) => (mayHeal(outcome) ? retries - tries : 0);
-    const result = await attempt(run, { runsLeft: waiting.length + 1, triesLeft, signal });
-    const warnings = [...earlier, ...result.warnings];
-    if (triesLeft(result) > 0) waiting.push({ run, tries: tries + 1, earlier: warnings });
-    else yield { ...result, warnings };
+  let runsLeft = runs.length;
+  async function* searchNext(stop: AbortSignal): AsyncGenerator<RunResult, void, undefined> {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      stop.throwIfAborted();
+      const { run, tries, earlier } = next;
+      const triesLeft = (outcome: Outcome) => (mayHeal(outcome) ? retries - tries : 0);
+      const result = await attempt(run, { runsLeft, triesLeft, signal: stop });
+      const warnings = [...earlier, ...result.warnings];
+      if (triesLeft(result) > 0) waiting.push({ run, tries: tries + 1, earlier: warnings });
+      else {
+        runsLeft--;
+        yield { ...result, warnings };
+      }
+    }
   }
+  return mergeStreams(searchNext, { count: Math.min(jobs, runs.length), signal });
 }
 
 const noWarnings: readonly Warning[] = [];
@@ -62,16 +71,19 @@ interface ClaimedOptions extends TurnOptions {
 }
 
 /**
- * Searches runs as they can be claimed, until each is done or has failed, here or in another process. A run that fails is searched
+ * Searches runs as they can be claimed, `jobs` at once, until each is done or has failed, here or in another process. A run that fails is searched
  * again by whichever process claims it next, as often as `retries` says, over all processes.
  */
 export async function* searchClaimed(
   runs: readonly Run[],
-  { attempt, retries, claims, group, isDone, isDoneForSure, failureOf, signal }: ClaimedOptions,
+  { attempt, retries, jobs, claims, group, isDone, isDoneForSure, failureOf, signal }: ClaimedOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
   /** Runs that may still be open; one that fails goes to the end. */
   const open = new Map(runs.map((run) => [run.name, run]));
-  const failedElsewhere: RunFailure[] = [];
+  /** Of them, those that this process searches now. */
+  const searched = new Set<string>();
+  /** Of runs that have failed as often as they may, in whichever process. */
+  const failures = new Map<string, RunFailure>();
   const triesLeft = (outcome: Outcome) =>
     mayHeal(outcome) ? retries + 1 - ((outcome as FailedRun).attempt ?? retries + 1) : 0;
   /** What the records of failures say of a run; `settled` once it is finished, or has failed as often as it may. */
@@ -82,33 +94,48 @@ export async function* searchClaimed(
     if (failure === undefined) return 'untried';
     if (failure.attempt <= retries) return 'failed';
     open.delete(name);
-    failedElsewhere.push(failure);
+    failures.set(name, failure);
     return 'settled';
   };
   const isOpen = async (name: string): Promise<boolean> => {
+    const run = open.get(name);
     const state = await stateOf(name);
     // A search that failed may have replaced the records of picks, and not all picks.
-    if (state !== 'untried') return state === 'failed';
-    const isOver = await isDone(open.get(name)!);
+    if (run === undefined || state !== 'untried') return state === 'failed';
+    const isOver = await isDone(run);
     if (isOver) open.delete(name);
     return !isOver;
   };
-  const next = () => claims.next([...open.keys()], { group, isOpen, signal });
-  for (let claim = await next(); claim !== undefined; claim = await next()) {
-    const run = open.get(claim.name);
-    // Of a claim that was taken over it was not asked.
-    const result = await whileHeld(claim, signal, async (held) =>
-      run === undefined || (await stateOf(run.name)) === 'settled'
-        ? undefined
-        : attempt(run, { runsLeft: open.size, triesLeft, ...held }),
-    );
-    if (run === undefined || result === undefined) continue;
-    open.delete(run.name);
-    // A process that had lost the claim, and did not know, was faster.
-    if (isConflict(result) && (await isDoneForSure(run))) continue;
-    if (triesLeft(result) > 0) open.set(run.name, run);
-    else if (result.status !== 'skipped') yield result;
+  const told = new Set<string>();
+  async function* searchNext(stop: AbortSignal): AsyncGenerator<RunResult, void, undefined> {
+    const names = () => [...open.keys()].filter((name) => !searched.has(name));
+    const next = () => claims.next(names(), { group, isOpen, signal: stop });
+    for (let claim = await next(); claim !== undefined; claim = await next()) {
+      const { name } = claim;
+      const run = open.get(name);
+      searched.add(name);
+      const result = await whileHeld(claim, stop, async (held) => {
+        // Of a claim that was taken over it was not asked.
+        if (run === undefined || (await stateOf(name)) === 'settled') return undefined;
+        const outcome = await attempt(run, { runsLeft: open.size, triesLeft, ...held });
+        // Before the claim is given back, which another job may see.
+        open.delete(name);
+        return outcome;
+      }).finally(() => searched.delete(name));
+      if (run === undefined || result === undefined) continue;
+      // A process that had lost the claim, and did not know, was faster.
+      if (isConflict(result) && (await isDoneForSure(run))) continue;
+      if (triesLeft(result) > 0) open.set(name, run);
+      else if (result.status !== 'skipped') {
+        told.add(name);
+        yield result;
+      }
+    }
   }
+  // One more look, where all runs are done, removes what killed processes have left.
+  yield* mergeStreams(searchNext, { count: Math.max(1, Math.min(jobs, runs.length)), signal });
+  // What failed here may have been seen to fail before it was told.
+  const failedElsewhere = [...failures.values()].filter(({ run }) => !told.has(run));
   for (const failure of failedElsewhere.sort((a, b) => compareNames(a.run, b.run))) {
     const { run, attempt } = failure;
     yield { run, status: 'failed', error: errorOfRecord(failure), attempt, warnings: [] };

@@ -162,6 +162,21 @@ describe('detect --dry-run', () => {
     expect(run.memory).toBe(plan.memory.total + 4 * voxelCount(run.shape));
   });
 
+  it('detect --dry-run tells the memory of as many runs as are searched at once', async () => {
+    const forecast = async (...jobs: string[]) => {
+      const args = ['detect', config, '--dry-run', '--threads', '1', '--json', ...jobs];
+      const { total, runs } = finishedOf(await captureCli(args));
+      return { total: total.memory, runs: runs.map(({ memory }: { memory: number }) => memory) };
+    };
+    const one = await forecast();
+    expect(one.total).toBe(Math.max(...one.runs));
+    const two = await forecast('--jobs', '2');
+    expect(two.total).toBeGreaterThan(Math.max(...two.runs));
+    expect(two.total).toBeLessThan(two.runs[0] + two.runs[1]);
+    const { stdout } = await captureCli(['detect', config, '--dry-run', '--threads', '1', '--jobs', '2']);
+    expect(stdout).toMatch(/^2 runs at once take up to \d+(?: MB|\.\d GB) of memory$/m);
+  });
+
   it('detect --dry-run says which runs would fail, and ends with 1', async () => {
     await rm(join(folder, 'static', 'ExperimentRuns', 'TS_1_3', 'VoxelSpacing10.000'), { recursive: true });
     const { exitCode, stdout } = await captureCli(['detect', config, '--dry-run', '--threads', '1']);

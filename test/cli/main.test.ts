@@ -46,6 +46,8 @@ it.each([
   ['SIGINT', []],
   ['SIGTERM', []],
   ['SIGTERM', ['--claim']],
+  ['SIGTERM', ['--jobs', '3']],
+  ['SIGTERM', ['--claim', '--jobs', '2']],
 ] as const)(
   'a detection, interrupted by %s, with the options %j, ends within 10 s; the picks of each run are whole or absent, and nothing else stays behind',
   async (signal, options) => {

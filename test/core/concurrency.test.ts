@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { atOnce, eventLoopTurn, mapOrdered, withTurns } from '../../src/core/concurrency.ts';
+import { atOnce, eventLoopTurn, mapOrdered, mergeStreams, Turns, withTurns } from '../../src/core/concurrency.ts';
 import { forbidUnhandledRejections, pause } from '../support/unhandled-rejections.ts';
 
 async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
@@ -240,5 +240,100 @@ describe('work in steps', () => {
     }
     await expect(withTurns(endless(), controller.signal)).rejects.toBe('enough');
     expect(steps).toBe(3);
+  });
+});
+
+describe('mergeStreams', () => {
+  it('mergeStreams yields all that the streams give, each in its order, however long they take', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(fc.nat(3), { maxLength: 6 }), { maxLength: 4 }), async (delays) => {
+        const left = [...delays.keys()];
+        async function* open() {
+          const stream = left.shift()!;
+          for (const [i, delay] of delays[stream]!.entries()) {
+            await pause(delay);
+            yield { stream, i };
+          }
+        }
+        const all = await collect(mergeStreams(open, { count: delays.length }));
+        for (const [stream, own] of delays.entries())
+          expect(all.filter((one) => one.stream === stream).map(({ i }) => i)).toEqual([...own.keys()]);
+        expect(all).toHaveLength(delays.flat().length);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('mergeStreams yields what comes first, and a stream goes on only when its value was taken', async () => {
+    let [slow, fast] = [0, 0];
+    async function* open() {
+      const isSlow = slow++ === 0;
+      for (let i = 0; i < 3; i++) {
+        if (isSlow) await pause(40);
+        else fast++;
+        yield isSlow ? 'slow' : 'fast';
+      }
+    }
+    const stream = mergeStreams(open, { count: 2 });
+    expect((await stream.next()).value).toBe('fast');
+    await pause(100);
+    expect(fast).toBe(1);
+    expect(await collect(stream)).toEqual(expect.arrayContaining(['slow', 'slow', 'slow', 'fast', 'fast']));
+  });
+
+  it.each(['a consumer that leaves', 'a stream that fails', 'an abort'])(
+    'mergeStreams aborts the signal of its streams and waits until they have ended, after %s',
+    async (why) => {
+      const controller = new AbortController();
+      const ended: number[] = [];
+      let opened = 0;
+      async function* open(signal: AbortSignal) {
+        const i = opened++;
+        try {
+          if (i === 0) yield i;
+          if (i === 0 && why === 'a stream that fails') throw new Error('failed');
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          await pause(5);
+          signal.throwIfAborted();
+        } finally {
+          ended.push(i);
+        }
+      }
+      const stream = mergeStreams(open, { count: 3, signal: controller.signal });
+      expect((await stream.next()).value).toBe(0);
+      if (why === 'an abort') {
+        const next = stream.next();
+        controller.abort('stop');
+        await expect(next).rejects.toBe('stop');
+      } else if (why === 'a stream that fails') await expect(stream.next()).rejects.toThrow('failed');
+      else await stream.return();
+      expect(ended.sort()).toEqual([0, 1, 2]);
+    },
+  );
+});
+
+describe('Turns', () => {
+  it('Turns come one after the other, in the order in which they were asked for, over those whose signal has fired', async () => {
+    const turns = new Turns();
+    const controller = new AbortController();
+    const had: number[] = [];
+    let having = 0;
+    const work = async (i: number, signal?: AbortSignal) => {
+      const end = await turns.take(signal);
+      expect(having++).toBe(0);
+      await pause(2);
+      had.push(i);
+      having--;
+      end();
+    };
+    const all = [work(0), work(1), work(2, controller.signal), work(3)];
+    controller.abort('left');
+    expect((await Promise.allSettled(all)).map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+    expect(had).toEqual([0, 1, 3]);
   });
 });

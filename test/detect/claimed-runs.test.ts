@@ -109,13 +109,28 @@ describe('detectProject with claims', () => {
     expect((await filesBelow(join(folder, 'overlay'))).filter((path) => path.startsWith('.'))).toEqual([]);
   });
 
-  it('an abort gives the claim back, and leaves no file', async () => {
+  it.each([1, 3])('an abort with %d jobs gives the claims back, and leaves no file', async (jobs) => {
     const folder = await tempDir();
     const project = openAt(folder, await tomograms(runs));
     const stop = new AbortController();
     const onProgress = () => stop.abort(new Error('preempted'));
-    await expect(claimed(project, { signal: stop.signal, onProgress })).rejects.toThrow('preempted');
+    await expect(claimed(project, { signal: stop.signal, jobs, onProgress })).rejects.toThrow('preempted');
     expect(await filesBelow(join(folder, 'overlay')).catch(() => [])).toEqual([]);
+  });
+
+  it('processes with several jobs each share the runs, and count failures over all of them', async () => {
+    const tree = await tomograms(runs);
+    await damageRun(tree, 'TS_13');
+    const [one, many] = [await tempDir(), await tempDir()];
+    await resultsOf(openAt(one, tree), { retries: 2 });
+    const shared = await Promise.all([1, 2, 3].map((jobs) => claimed(openAt(many, tree), { jobs, retries: 2 })));
+    const detected = shared.flat().filter(({ status }) => status !== 'failed');
+    expect(statuses(detected).sort()).toEqual(runs.filter((run) => run !== 'TS_13').map((run) => `${run} detected`));
+    for (const results of shared)
+      expect(results.filter(({ status }) => status === 'failed')).toMatchObject([{ run: 'TS_13', attempt: 3 }]);
+    const overlay = (folder: string) => filesOfStore(directoryStore(join(folder, 'overlay')));
+    expect(await overlay(many)).toEqual(await overlay(one));
+    expect(await readdir(join(many, 'overlay', '.cryoet-picks'))).toEqual(['failures']);
   });
 
   it('a process that lost its claim while it worked writes nothing, and the run is that of its successor', async () => {

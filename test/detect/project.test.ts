@@ -5,11 +5,13 @@ import {
   CryoetPicksError,
   type DetectProjectOptions,
   detectProject,
+  type Model,
   memoryStore,
   openTomogram,
   type Project,
   type ProjectProgress,
   type RunResult,
+  readFailures,
   type Store,
   type StoreKey,
   subStore,
@@ -20,7 +22,8 @@ import {
 import { createRandom } from '../../src/entry/simulate.ts';
 import { projectOf } from '../support/copick-tree.ts';
 import { identityModel } from '../support/identity-model.ts';
-import { randomShape as shape, tomograms, writeRandom } from '../support/random-runs.ts';
+import { damageRun, randomShape as shape, tomograms, writeRandom } from '../support/random-runs.ts';
+import { filesOfStore } from '../support/store-keys.ts';
 import { sourceOf } from '../support/volumes.ts';
 
 const model = identityModel({
@@ -620,5 +623,73 @@ describe('detectProject', () => {
       onProgress: ({ run, runsDone, runsTotal }) => seen.add(`${run} ${runsDone}/${runsTotal}`),
     });
     expect([...seen]).toEqual(['TS_1 0/2', 'TS_2 1/2']);
+  });
+
+  it.each([2, 3, 100])('detectProject with %d jobs gives the results and the files of one', async (jobs) => {
+    const names = Array.from({ length: 8 }, (_, i) => `TS_${i + 1}`);
+    const broken = await tomograms(names);
+    await damageRun(broken, 'TS_2');
+    const [one, many] = [projectOf({ static: broken }), projectOf({ static: broken })];
+    const expected = await resultsOf(one.project, { retries: 1 });
+    let runsDone = 0;
+    const results = await resultsOf(many.project, {
+      ...{ jobs, retries: 1 },
+      onStart: (start) => {
+        runsDone = Math.max(runsDone, start.runsDone);
+      },
+    });
+    const sorted = (all: readonly RunResult[]) => all.toSorted((a, b) => (a.run < b.run ? -1 : 1));
+    expect(sorted(results)).toEqual(sorted(expected));
+    expect(results.find(({ run }) => run === 'TS_2')).toMatchObject({ status: 'failed', attempt: 2 });
+    expect(await filesOfStore(many.overlay)).toEqual(await filesOfStore(one.overlay));
+    expect(runsDone).toBeLessThan(names.length);
+  });
+
+  it('detectProject with jobs reads the next runs while the network scores one, and never scores two at once', async () => {
+    const names = ['TS_1', 'TS_2', 'TS_3', 'TS_4'];
+    const { project } = projectOf({ static: await tomograms(names) });
+    const seen: string[] = [];
+    let scoring = 0;
+    const slow: Model = {
+      ...model,
+      async score(...args) {
+        expect(scoring++).toBe(0);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        scoring--;
+        return model.score(...args);
+      },
+    };
+    const onProgress = ({ run, stage, done, total }: ProjectProgress) => {
+      if (done === total || stage === 'tiles') seen.push(`${run} ${stage}`);
+    };
+    await resultsOf(project, { model: slow, jobs: 2, onProgress });
+    const place = (event: string) => seen.indexOf(event);
+    for (const [i, name] of names.slice(1).entries()) {
+      expect(place(`${name} intensity`)).toBeLessThan(seen.lastIndexOf(`${names[i]} tiles`));
+      expect(place(`${name} tiles`)).toBeGreaterThan(seen.lastIndexOf(`${names[i]} tiles`));
+    }
+  });
+
+  it('detectProject with jobs ends all searches when its consumer leaves, and when its signal fires', async () => {
+    const names = Array.from({ length: 6 }, (_, i) => `TS_${i + 1}`);
+    const { project, overlay } = projectOf({ static: await tomograms(names) });
+    const stop = new AbortController();
+    let begun = 0;
+    const prepare = (tomogram: VolumeSource) => {
+      begun++;
+      return tomogram;
+    };
+    for await (const { run } of detectProject(project, { tomogram: 'denoised', model, jobs: 3, prepare })) {
+      expect(run).toBe('TS_1');
+      break;
+    }
+    expect(begun).toBeLessThan(names.length);
+    const left = begun;
+    const files = await filesOfStore(overlay);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect({ begun, files: await filesOfStore(overlay) }).toEqual({ begun: left, files });
+    const onProgress = () => stop.abort('stop');
+    await expect(resultsOf(project, { jobs: 3, onProgress, signal: stop.signal })).rejects.toBe('stop');
+    expect(await readFailures(project)).toEqual([]);
   });
 });

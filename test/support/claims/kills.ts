@@ -52,14 +52,15 @@ export async function killClaimers(options: ClaimKillOptions): Promise<ClaimKill
   const report = { searches: 0, kills: 0, stops: 0 };
   const problems: string[] = [];
   const started = performance.now();
-  const open = async () => {
-    const child = await start({ folder, overlay: shared, sleep, lease });
+  // Every other process searches two runs at once.
+  const open = async (place: number) => {
+    const child = await start({ folder, overlay: shared, sleep, jobs: 1 + (place % 2), lease });
     child.on('message', (message: { begins?: number }) => {
       if (message.begins !== undefined) report.searches++;
     });
     return child;
   };
-  const children = await Promise.all(Array.from({ length: processes }, open));
+  const children = await Promise.all(Array.from({ length: processes }, (_, place) => open(place)));
   const turns = Array.from({ length: kills + stops }, (_, i) => i < kills);
   while (turns.length > 0) {
     const [isKill] = turns.splice(random.below(turns.length), 1);
@@ -73,7 +74,7 @@ export async function killClaimers(options: ClaimKillOptions): Promise<ClaimKill
       report.kills++;
       child.kill('SIGKILL');
       await ended(child);
-      children[place] = await open();
+      children[place] = await open(place);
     } else {
       report.stops++;
       child.kill('SIGSTOP');
@@ -81,7 +82,7 @@ export async function killClaimers(options: ClaimKillOptions): Promise<ClaimKill
     }
   }
   for (const child of children) await ended(child);
-  const last = await open();
+  const last = await open(0);
   const code = await ended(last);
   if (code !== 0) problems.push(`the last process ended with ${code}`);
   problems.push(...(await differencesOf(whole, shared)));

@@ -9,6 +9,8 @@ export interface WorkerOptions {
   readonly overlay: string;
   /** Milliseconds that the network takes for a run. */
   readonly sleep: number;
+  /** How many runs it searches at once. @defaultValue 1 */
+  readonly jobs?: number | undefined;
   /** Seconds; without it the process works alone. */
   readonly lease?: number | undefined;
 }

@@ -9,7 +9,7 @@ import { configText, type WorkerOptions } from './project.ts';
  * A process that searches a project, with claims if it has a lease, and sends a message for each run: the time when the network begins
  * and when its result is written.
  */
-const { folder, overlay, sleep, lease } = JSON.parse(process.argv[2]!) as WorkerOptions;
+const { folder, overlay, sleep, jobs, lease } = JSON.parse(process.argv[2]!) as WorkerOptions;
 const model = identityModel({
   tile: [8, 16, 16],
   classes: ['ribosome', null],
@@ -30,6 +30,7 @@ const results = detectProject(project, {
       return model.score(...args);
     },
   },
+  jobs,
   claim: lease === undefined ? undefined : overlayClaims(project, { lease }),
   prepare(tomogram, { name }) {
     process.send?.({ run: name, begins: Date.now() });
