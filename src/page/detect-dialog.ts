@@ -6,7 +6,7 @@ import { defaultNetwork, type Network, planSearch, type SearchPlan, searchIn } f
 import { button, element, field, NONE } from './element.ts';
 import { assumedRadii, type Page } from './page.ts';
 import { editsSince, type State, UNSAVED } from './state.ts';
-import type { Work } from './work.ts';
+import { goesOn, type Work } from './work.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Asks for a network, tells the memory that it takes, and searches the tomogram that is open. */
@@ -60,13 +60,10 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
       const { opened } = workspace;
       if (opened === undefined) throw new Error('Open a tomogram first.');
       const plan = planSearch(opened.sources, network.spec);
-      const objects = live.state.objects.map(({ name, radius, isRadiusAssumed }) => ({
-        name,
-        radius: isRadiusAssumed ? undefined : radius,
-      }));
+      const objects = searchedObjects(live.state);
       ready = { network, isOwn: chosen !== undefined, plan, runtime, tomogram: opened.choice, objects };
       facts.textContent = factsOf(ready);
-      assumptions.textContent = assumedRadii(live.state.objects) ?? '';
+      assumptions.textContent = assumedRadii(ofProject(live.state)) ?? '';
       assumptions.hidden = assumptions.textContent === '';
       start.disabled = false;
       // Enter starts, unless a person has gone to another field.
@@ -115,6 +112,7 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     if (given) void page.desk.work('Detecting', (work) => search(given, work));
   });
   return () => {
+    if (page.desk.busy !== undefined) return page.desk.tell(goesOn(page.desk.busy));
     dialog.showModal();
     // Else the field of files has the focus, and Enter would open a chooser.
     dialog.focus();
@@ -154,6 +152,18 @@ function factsOf({ network, plan, isOwn }: Ready): string {
     `Network "${network.spec.name}" on voxels of ${plan.voxelSize.toFixed(3)} Å, in this browser. ` +
     `It takes about ${Math.ceil(plan.memory / 1e6)} MB of memory${isOwn ? ', more if it is larger than that of this package' : ''}.`
   );
+}
+
+/** The objects to search for: picks of one that the project does not have could not be saved. */
+export function searchedObjects(state: Pick<State, 'objects'>): DetectableObject[] {
+  return ofProject(state).map(({ name, radius, isRadiusAssumed }) => ({
+    name,
+    radius: isRadiusAssumed ? undefined : radius,
+  }));
+}
+
+function ofProject({ objects }: Pick<State, 'objects'>): State['objects'] {
+  return objects.filter(({ isUnknown }) => !isUnknown);
 }
 
 /** Where the network computes, and why there, in one line. */

@@ -3,8 +3,8 @@ import { counted } from './counted.ts';
 import { button, chooser, element, field, NONE, setOptions } from './element.ts';
 import { allRuns, download, exportNotes, filesOf, namedAsTomograms, ofObject, thisRun } from './export.ts';
 import type { Page } from './page.ts';
-import { NO_VOXEL_SIZE } from './state.ts';
-import type { Work } from './work.ts';
+import { NO_VOXEL_SIZE, NOT_READ } from './state.ts';
+import { goesOn, type Work } from './work.ts';
 import type { Workspace } from './workspace.ts';
 
 const SCOPES = ['this run', 'all runs, with these thresholds'];
@@ -103,7 +103,10 @@ export function exporter(page: Page, workspace: Workspace): () => void {
   };
   form.addEventListener('submit', () => void page.desk.work('Exporting', exportPicks));
   return () => {
-    if (live.state.isUnscaled) return page.desk.tell(NO_VOXEL_SIZE);
+    const { isUnscaled, arePicksRead } = live.state;
+    const { busy } = page.desk;
+    const reason = isUnscaled ? NO_VOXEL_SIZE : !arePicksRead ? NOT_READ : busy && goesOn(busy);
+    if (reason !== undefined) return page.desk.tell(reason);
     setOptions(scope, live.state.runs.length > 1 ? SCOPES : [SCOPES[0] as string], SCOPES[0]);
     const [whole, ...names] = [ALL_OBJECTS, ...live.state.objects.map(({ name }) => name)] as [string, ...string[]];
     setOptions(object, [whole, ...names], names.includes(object.value) ? object.value : whole);

@@ -1,17 +1,19 @@
 import type { Axis, Point, Zyx } from '../entry/index.ts';
 import type { GreyLevel } from './grey-level.ts';
 import type { GreyVolume } from './grey-volume.ts';
-import { planeIndex, planePosition } from './planes.ts';
+import { isWithin, planeIndex, planePosition } from './planes.ts';
 
 /**
  * The middle of the darkest cube, as wide as the particle's radius, whose middle is at most half the radius from a point. Protein
  * is dark in the data; what is shown inverted is dark all the same.
  *
  * @param radius - Of the particle, in Å.
- * @returns The point itself, if its surroundings have not been read.
+ * @returns The point itself, if it is outside the volume, or its surroundings have not been read.
  */
 export function darkestNear(volume: GreyVolume | undefined, point: Point, radius: number): Point {
-  const level = volume?.levels.findLast((one) => one.greyAt(indexOf(one, point)) !== undefined);
+  const level = volume?.levels.findLast(
+    (one) => isWithin(one.grid, point) && one.greyAt(indexOf(one, point)) !== undefined,
+  );
   if (level === undefined) return point;
   const middle = indexOf(level, point);
   const { voxelSize } = level.grid;

@@ -135,9 +135,9 @@ export function attachKeys(keys: readonly Key[]): void {
   });
 }
 
-/** True where the key belongs to a field. A slider keeps its arrows alone. */
+/** True where the key belongs to a field. A slider and a list to choose from keep only those that move in them. */
 function isTyping({ target, key }: KeyboardEvent): boolean {
-  if (target instanceof HTMLSelectElement) return true;
-  if (!(target instanceof HTMLInputElement)) return false;
-  return target.type !== 'range' || /^(arrow|page|home|end)/i.test(key);
+  const isText = target instanceof HTMLInputElement && target.type !== 'range';
+  const isField = target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
+  return isText || (isField && /^(arrow|page|home|end)/i.test(key));
 }

@@ -60,7 +60,7 @@ document.body.append(
 attachKeys(keys);
 addEventListener('beforeunload', (event) => {
   const { state } = page.live;
-  if (hasUnsavedEdits(state) || state.unsaved.size > 0) event.preventDefault();
+  if (hasUnsavedEdits(state) || state.unsaved.size > 0 || page.desk.busy !== undefined) event.preventDefault();
 });
 followAddress(page.live);
 addEventListener('hashchange', ({ newURL }) => void workspace.openPlace(parsePlace(new URL(newURL).hash)));

@@ -4,6 +4,7 @@ import {
   along,
   type Camera,
   centerNear,
+  isWithin,
   type Plane,
   planeIndex,
   planePosition,
@@ -23,10 +24,14 @@ export function moveSlice({ live }: Page, axis: Axis, planes: number): void {
   live.change({ position: withAlong(position, axis, planePosition(grid, axis, index)) });
 }
 
+/** Screen pixels per voxel. */
+const HIGHEST_ZOOM = 50;
+
 /** Zooms by a factor; what shows at a place of a panel stays there. */
 export function zoomBy({ live }: Page, factor: number, about?: { plane: Plane; size: Size; spot: Spot }): void {
-  const { camera, position } = live.state;
-  const zoom = Math.min(5, Math.max(0.002, camera.zoom * factor));
+  const { camera, position, grid } = live.state;
+  const highest = grid === undefined ? 5 : HIGHEST_ZOOM / Math.min(...grid.voxelSize);
+  const zoom = Math.min(highest, Math.max(0.002, camera.zoom * factor));
   if (about === undefined) {
     live.change({ camera: { ...camera, zoom } });
     return;
@@ -148,10 +153,11 @@ export interface PlacingOptions {
   readonly across?: Axis | undefined;
 }
 
-/** Adds a pick of the object at hand and selects it; tells if it lies on another. */
+/** Adds a pick of the object at hand and selects it, unless its place is outside the volume; tells if it lies on another. */
 export function addPick(page: Page, position: Point, { across }: PlacingOptions = {}): void {
-  const { object, edits, isUnscaled, arePicksRead } = page.live.state;
-  const reason = isUnscaled ? NO_VOXEL_SIZE : arePicksRead ? undefined : NOT_READ;
+  const { object, edits, isUnscaled, arePicksRead, grid } = page.live.state;
+  const isOutside = grid !== undefined && !isWithin(grid, position);
+  const reason = isUnscaled ? NO_VOXEL_SIZE : !arePicksRead ? NOT_READ : isOutside ? OUTSIDE : undefined;
   if (reason !== undefined) page.desk.tell(reason);
   if (object === undefined || reason !== undefined) return;
   let number = edits.size + 1;
@@ -165,8 +171,16 @@ export function addPick(page: Page, position: Point, { across }: PlacingOptions 
   page.desk.tell(`The new ${object} lies on a pick of ${below.object}, ${away} Å from its middle; Z takes it back.`);
 }
 
-/** Moves a pick and selects it. */
+/** What to tell who puts a pick where there is no voxel. */
+const OUTSIDE = 'This place is outside the volume: no pick was put there.';
+
+/** Moves a pick and selects it; one that would leave the volume stays. */
 export function movePick(page: Page, id: string, position: Point, { across }: PlacingOptions = {}): void {
+  const { grid } = page.live.state;
+  if (grid !== undefined && !isWithin(grid, position)) {
+    page.desk.tell(OUTSIDE);
+    return;
+  }
   editPick(page, id, { ...page.live.state.edits.get(id), position });
   const object = page.review().all.find((pick) => pick.id === id)?.object ?? page.live.state.object;
   page.live.change({ selected: id, object, position: shownAt(page, position, across) });

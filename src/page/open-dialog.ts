@@ -79,7 +79,7 @@ export function inOrder(
     try {
       const collection = await find(isLate);
       if (collection === undefined || isLate()) return;
-      const question = questionBefore(live.state);
+      const question = questionBefore(live.state, desk.busy);
       if (question !== undefined && !confirm(question)) return;
       shown = own;
       live.change({ canWrite: collection.drafts !== undefined });
@@ -90,10 +90,12 @@ export function inOrder(
   };
 }
 
-/** What to ask before something else is opened; undefined if nothing would be lost. */
-export function questionBefore({ unsaved }: Pick<State, 'unsaved'>): string | undefined {
-  if (unsaved.size === 0) return undefined;
-  return `What was detected in ${[...unsaved].join(', ')} is not saved and will be lost. Open something else?`;
+/** What to ask before something else is opened, while some work goes on; undefined if nothing would be lost. */
+export function questionBefore({ unsaved }: Pick<State, 'unsaved'>, busy: string | undefined): string | undefined {
+  if (unsaved.size === 0 && busy === undefined) return undefined;
+  const work = busy === undefined ? [] : [`${busy} goes on and will be stopped.`];
+  const found = `What was detected in ${[...unsaved].join(', ')} is not saved and will be lost.`;
+  return [...work, ...(unsaved.size === 0 ? [] : [found]), 'Open something else?'].join(' ');
 }
 
 /** Asks for the folder of a root that is not in what was opened, by a button: browsers show a chooser only after a click. */

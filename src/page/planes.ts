@@ -16,6 +16,8 @@ export const planes: Readonly<Record<Plane['name'], Plane>> = {
   zy: { name: 'zy', across: 2, down: 1, right: 0 },
 };
 
+const axes: readonly Axis[] = [0, 1, 2];
+
 const letters = ['z', 'y', 'x'] as const;
 
 /** The name of an axis. */
@@ -48,6 +50,14 @@ export function planePosition(grid: VoxelGrid, axis: Axis, index: number): numbe
 export function extentAlong(grid: VoxelGrid, axis: Axis): { readonly start: number; readonly end: number } {
   const { lowest, highest } = facesOf(grid);
   return { start: along(lowest, axis), end: along(highest, axis) };
+}
+
+/** True for a point within the voxels of a grid. */
+export function isWithin(grid: VoxelGrid, point: Point): boolean {
+  return axes.every((axis) => {
+    const { start, end } = extentAlong(grid, axis);
+    return along(point, axis) >= start && along(point, axis) <= end;
+  });
 }
 
 /** The point in the middle of a grid. */

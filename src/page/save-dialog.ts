@@ -38,6 +38,8 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
 
   const ask = (message: string) => {
     asked = live.state.loaded;
+    // "Saving …" is over.
+    live.change({ message: undefined });
     const { kept, rejected } = page.review();
     const added = kept.filter(({ source }) => source !== 'found').length;
     const changed = added === 0 ? '' : `, ${added} of them added or edited`;

@@ -4,7 +4,15 @@ import { labelOf, type ReadFile, type ReadSet, readSet, setsOf } from './collect
 import { firstFreeSession } from './free-session.ts';
 import { asTakenBack, holdsAll, leaving, missingObjects, withBefore } from './interrupted.ts';
 import { type ReviewedPick, toSave } from './review.ts';
-import { isReviewRecord, PROGRAM, type ReviewRecord, rejectsOf, type SetName } from './review-record.ts';
+import {
+  holdsRejects,
+  isReviewRecord,
+  PROGRAM,
+  REJECTED,
+  type ReviewRecord,
+  rejectsOf,
+  type SetName,
+} from './review-record.ts';
 import { lineageOf, pickedRecord, savedIds } from './set-review.ts';
 import type { Saving, Workspace } from './workspace.ts';
 
@@ -27,7 +35,7 @@ export interface Saved {
  * Only the set under review is replaced, if the person made it and nobody has changed it since it was read, and one that a save of
  * these picks has not finished. All files are checked before one is written; interrupted.ts says in which order they are, and why.
  *
- * @throws An error without picks; `conflict` for any other set that is there, which says what was written before it was noticed; what `save` of the
+ * @throws An error without picks, and for a name of rejected ones; `conflict` for any other set that is there, which says what was written before it was noticed; what `save` of the
  *   workspace and what writing throw.
  */
 export function savePicks(workspace: Workspace, name: SetName): Promise<Saved> {
@@ -40,6 +48,9 @@ async function write({ run, known, state, review, read, ...saving }: Saving, nam
   const [kept, rejected] = [review.kept.filter(isKnown), review.rejected.filter(isKnown)];
   const loaded = new Map(state.loaded.map((pick) => [pick.id, pick]));
   const asPick = (pick: ReviewedPick) => withBefore(toSave(pick), loaded.get(pick.id));
+  if (holdsRejects(name)) {
+    throw new Error(`A user whose name ends in "${REJECTED}" holds what was rejected: choose another name.`);
+  }
   if (read === undefined && review.all.length === 0 && state.loaded.length === 0) {
     throw new Error('There are no picks to save.');
   }

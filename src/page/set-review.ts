@@ -12,7 +12,7 @@ import {
 } from './collection.ts';
 import { interruption, settled } from './interrupted.ts';
 import { candidatePicks, hasScore, type ReviewInput, reviewOf } from './review.ts';
-import { isReviewRecord, type PickedRecord, REJECTED, rejectsOf, type SetName } from './review-record.ts';
+import { holdsRejects, isReviewRecord, type PickedRecord, REJECTED, rejectsOf, type SetName } from './review-record.ts';
 import { type Edit, type LoadedPick, named, ownOf, type Picking } from './state.ts';
 
 /** A set as it goes on to be reviewed. */
@@ -21,7 +21,7 @@ export interface SetReview extends Required<Pick<ReviewInput, 'loaded' | 'edits'
   readonly picking: Picking | undefined;
   readonly picks: ReadSet;
   readonly rejects: ReadSet;
-  /** True if the person made the set, so that it may be replaced. */
+  /** True if the person made the set, so that it may be replaced: one of kept picks, never what was rejected of another. */
   readonly isOwn: boolean;
   /** What to tell. */
   readonly problems: readonly unknown[];
@@ -53,11 +53,12 @@ export async function readReview(
     set ? readSet(set, signal) : none,
     others ? readSet(others, signal) : none,
   ]);
-  const read: ReadFiles = { picks, rejects, isOwn: isOwn(picks, person) && isOwn(rejects, person) };
+  const isKept = set !== undefined && !holdsRejects(set);
+  const read: ReadFiles = { picks, rejects, isOwn: isKept && isOwn(picks, person) && isOwn(rejects, person) };
   const interrupted = interruption(read);
   const problems = [...picks.errors, ...rejects.errors, ...(interrupted ? [`${label} ${interrupted}`] : [])];
   const filed = asFiled(read);
-  if (set === undefined) return { ...filed, isOwn: false, problems };
+  if (set === undefined) return { ...filed, problems };
   try {
     return { ...((await asPicked(read, { run, set, signal })) ?? filed), problems };
   } catch (error) {

@@ -82,7 +82,7 @@ export interface State {
   /** Labels of the pick sets of the run: `user/session`. */
   readonly sets: readonly string[];
   readonly set?: string | undefined;
-  /** True once the picks of the run have been read, or that it has none; before that, none are added and none are saved. */
+  /** True once the picks of the run have been read, or that it has none; before that, none are added, saved or exported. */
   readonly arePicksRead: boolean;
   /** Runs in which something was found that is not saved. */
   readonly unsaved: ReadonlySet<string>;
@@ -260,8 +260,8 @@ export const emptyState: State = {
 export const NO_VOXEL_SIZE =
   'This file does not say its voxel size, so lengths are in voxels: give it under "Voxel size", beside the slices, to add, detect and export picks.';
 
-/** What to tell who adds or saves picks before those of a run have been read. */
-export const NOT_READ = 'The picks of this run have not been read yet: nothing can be added or saved before.';
+/** What to tell who adds, saves or exports picks before those of a run have been read. */
+export const NOT_READ = 'The picks of this run have not been read yet: nothing can be added, saved or exported before.';
 
 /** The unit of lengths. */
 export function lengthUnit({ isUnscaled }: Pick<State, 'isUnscaled'>): 'Å' | 'voxels' {

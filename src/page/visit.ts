@@ -1,6 +1,7 @@
 import type { VolumeSource } from '../entry/index.ts';
 import type { OpenRun, TomogramChoice } from './collection.ts';
 import type { SetReview } from './set-review.ts';
+import type { State } from './state.ts';
 
 /** What goes on in a run while it is open; the next of its kind stops it, and so does the next run. */
 export type Task = 'run' | 'tomogram' | 'set' | 'truth' | 'other' | 'segmentation';
@@ -22,6 +23,8 @@ export interface Visit {
   tomogram: OpenTomogram | undefined;
   /** The set under review, as it was read; absent without one. */
   review: SetReview | undefined;
+  /** The thresholds at which sets of this run were left, by label. */
+  readonly thresholds: Map<string | undefined, State['thresholds']>;
   /** Whether the slices show a place of this run already, which other tomograms of it then show too. */
   isPlaced: boolean;
   /** Begins a task, and stops the one before of its kind. The signal is aborted when it is stopped. */
@@ -38,6 +41,7 @@ export function createVisit(): Visit {
     run: undefined,
     tomogram: undefined,
     review: undefined,
+    thresholds: new Map(),
     isPlaced: false,
     begin(task) {
       tasks.get(task)?.abort();

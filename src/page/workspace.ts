@@ -263,6 +263,8 @@ export function createWorkspace(page: Page): Workspace {
   };
   const showSet = async (label: string | undefined, place: Place) => {
     const here = visit;
+    // Its own draft is read, if it is the set that shows.
+    keep();
     await during('set', async ({ signal, show }) => {
       const { run: name, person } = live.state;
       // Where a person gives the voxel size, only the volume says where picks lie.
@@ -282,9 +284,9 @@ export function createWorkspace(page: Page): Workspace {
       const { review, edits, moved, lost, since } = await readResumed(of, { run: here.run, from, levels, signal });
       signal.throwIfAborted();
       keep();
-      const carried = opened.wishes.thresholds;
+      const carried = here.thresholds.get(label) ?? (review.candidates && opened.wishes.thresholds);
       const lowest = lowestThresholds(review);
-      const asked = { ...(review.candidates && carried), ...moved, ...place.thresholds };
+      const asked = { ...carried, ...moved, ...place.thresholds };
       show({
         ...noReview,
         ...shown(review, label),
@@ -297,15 +299,16 @@ export function createWorkspace(page: Page): Workspace {
       here.review = label === undefined ? undefined : review;
       if (label === UNSAVED) listFound(page);
       if (edits !== review.edits || (review.isOwn && edits.size > 0)) resumeHere(here, place);
-      if (since !== undefined) tell(`The review of ${shownTime(since)} goes on; it is not saved yet.`);
-      for (const problem of [...review.problems, ...tooLow(place.thresholds, lowest)]) tell(problem);
-      if (lost > 0) tell(`${counted(lost, 'unsaved decision')} cannot go on: ${label} no longer has the picks.`);
+      const goesOn = since === undefined ? [] : [`The review of ${shownTime(since)} goes on; it is not saved yet.`];
+      const gone =
+        lost === 0 ? [] : [`${counted(lost, 'unsaved decision')} cannot go on: ${label} no longer has the picks.`];
+      tell(...goesOn, ...review.problems, ...tooLow(place.thresholds, lowest), ...gone);
     });
   };
   const picksOf = async (run: OpenRun | undefined, label: string | undefined, signal: AbortSignal) => {
     const set = run?.sets.find((one) => one.label === label);
     const { picks, errors } = set ? await readSet(set, signal) : { picks: [], errors: [] };
-    for (const error of errors) tell(error);
+    tell(...errors);
     return picks;
   };
   const showTruth = async (label: string | undefined) => {
@@ -371,7 +374,7 @@ export function createWorkspace(page: Page): Workspace {
         if (!isShown()) return;
         here.review = read;
         live.change({ ...noReview, ...after });
-        for (const problem of read.problems) tell(problem);
+        tell(...read.problems);
       },
     };
   };
@@ -460,6 +463,21 @@ export function createWorkspace(page: Page): Workspace {
           wishes.set === null || left === null ? [] : [wishes.set, left, own, others.find(isOfNetwork), others[0]];
         const set = firstOf([...found, ...sets], [place.set, ...found, ...usual]);
         await Promise.all([placed, showTruth(truth), showSet(set, place)]);
+        signal.throwIfAborted();
+        const { objects, object } = live.state;
+        const absent = [
+          ...absentFrom(tomograms, 'tomogram', place.tomogram),
+          ...absentFrom(sets, 'pick set', place.set),
+          ...absentFrom(sets, 'truth', place.truthSet),
+          ...absentFrom(
+            objects.map((one) => one.name),
+            'object',
+            object,
+          ),
+        ];
+        if (absent.some(({ what }) => what === 'object')) show({ object: objects[0]?.name });
+        const names = absent.map(({ what, name: absentName }) => `no ${what} "${absentName}"`);
+        if (names.length > 0) tell(`The address asks for what is not in ${name}: ${names.join(', ')}.`);
       });
     },
 
@@ -504,6 +522,7 @@ export function createWorkspace(page: Page): Workspace {
       await untilSaved(live.state.run);
       if (visit !== here) return;
       if (opened && label !== UNSAVED) opened.wishes.set = label ?? null;
+      if (live.state.arePicksRead) here.thresholds.set(live.state.set, live.state.thresholds);
       await showSet(label, nowhere);
     },
 
@@ -637,6 +656,15 @@ function tooLow(asked: State['thresholds'], lowest: State['thresholds']): string
 /** A time as it is told: `30 Nov, 10:05`. */
 function shownTime(time: number): string {
   return new Date(time).toLocaleString('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+}
+
+/** What an address asks for, if it is not there. */
+function absentFrom(
+  available: readonly string[],
+  what: string,
+  name: string | undefined,
+): readonly { readonly what: string; readonly name: string }[] {
+  return name === undefined || available.includes(name) ? [] : [{ what, name }];
 }
 
 /** The first wish that is there. */

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { detectProject, type Store } from '../../src/entry/index.ts';
-import { addPick, editPick } from '../../src/page/navigate.ts';
+import { editPick } from '../../src/page/navigate.ts';
 import { isConflict } from '../../src/page/save.ts';
 import { named } from '../../src/page/state.ts';
 import {
+  addFar,
   kept as browser,
   drain,
   leavePages,
@@ -69,7 +70,7 @@ async function reviewed(given: Given) {
     for (const { id } of [a!, b!]) editPick(page, id, { decision: 'rejected' });
   }
   page.live.change({ object: 'virus' });
-  addPick(page, { x: 900, y: 900, z: 900 });
+  addFar(page);
   return opened;
 }
 

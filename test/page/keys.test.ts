@@ -6,6 +6,9 @@ import { drain, model, noisyProject, type OpenedPage, openPage, stubBrowser } fr
 
 stubBrowser();
 
+/** A list to choose from. */
+class List {}
+
 /** Gives a page the keyboard; `press` holds a key for a number of events, as a browser repeats them. */
 async function withKeys() {
   const given = await noisyProject({ runs: ['TS_1'] });
@@ -17,7 +20,7 @@ async function withKeys() {
       listen = react;
     },
     document: { querySelector: () => null },
-    HTMLSelectElement: class {},
+    HTMLSelectElement: List,
     HTMLInputElement: class {},
   });
   const count = { saves: 0, searches: 0 };
@@ -29,8 +32,8 @@ async function withKeys() {
       tilesPerRow: () => 1,
     }),
   );
-  const press = (key: string, times = 1) => {
-    for (let i = 0; i < times; i++) listen({ key, repeat: i > 0, preventDefault: () => undefined });
+  const press = (key: string, times = 1, target: unknown = undefined) => {
+    for (let i = 0; i < times; i++) listen({ key, target, repeat: i > 0, preventDefault: () => undefined });
   };
   return { ...opened, count, press };
 }
@@ -70,4 +73,15 @@ it('undo goes back to the last save, and says so there', async () => {
   expect(opened.counts().rejected).toBe(2);
   press('z');
   expect(opened.counts().rejected).toBe(1);
+});
+
+it('keys work while a list has the focus, but for those that move in it', async () => {
+  const { press, page } = await withKeys();
+  press('j', 1, new List());
+  press('a', 1, new List());
+  expect(page.review().all.filter(({ decision }) => decision === 'accepted')).toHaveLength(1);
+  const { position } = page.live.state;
+  press('ArrowDown', 1, new List());
+  press('PageDown', 1, new List());
+  expect(page.live.state.position).toEqual(position);
 });

@@ -9,6 +9,7 @@ import {
   step,
   stepDifference,
   stepToOpen,
+  zoomBy,
 } from '../../src/page/navigate.ts';
 import { createPage, type Page } from '../../src/page/page.ts';
 import { markOf } from '../../src/page/review.ts';
@@ -127,4 +128,32 @@ it('rings compare with another set where one is chosen beside a truth, and its d
   ]);
   page.live.change({ otherSet: undefined });
   expect(marksOf(page.difference(), page.comparison()).partners?.has(two!.id)).toBe(true);
+});
+
+it('a pick is neither added nor moved outside the volume, which is told', () => {
+  const grid = { shape: [20, 20, 20], voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } } as const;
+  page.live.change({ grid });
+  const { id } = page.review().all[0]!;
+  const before = page.review().all;
+  addPick(page, { x: 100, y: -5.1, z: 100 });
+  movePick(page, id, { x: 195.1, y: 100, z: 100 });
+  expect(page.review().all).toEqual(before);
+  expect(page.live.state.message?.text).toMatch(/outside the volume/);
+  movePick(page, id, { x: 195, y: 100, z: -5 });
+  expect(page.review().all.find((pick) => pick.id === id)?.position).toEqual({ x: 195, y: 100, z: -5 });
+});
+
+it('zooming in makes what shows larger, up to 50 pixels a voxel', () => {
+  for (const voxelSize of [1, 10]) {
+    const grid = {
+      shape: [64, 64, 64],
+      voxelSize: [voxelSize, voxelSize, voxelSize],
+      origin: { x: 0, y: 0, z: 0 },
+    } as const;
+    page.live.change({ grid, camera: { center: { x: 0, y: 0, z: 0 }, zoom: 7.35 / voxelSize } });
+    zoomBy(page, 1.25);
+    expect(page.live.state.camera.zoom * voxelSize).toBeCloseTo(7.35 * 1.25);
+    for (let i = 0; i < 20; i++) zoomBy(page, 1.25);
+    expect(page.live.state.camera.zoom * voxelSize).toBe(50);
+  }
 });

@@ -5,6 +5,7 @@ import { addPick, editPick } from '../../src/page/navigate.ts';
 import { isConflict } from '../../src/page/save.ts';
 import { named } from '../../src/page/state.ts';
 import {
+  addFar,
   drain,
   model,
   noisyProject,
@@ -143,7 +144,7 @@ it.each(['a set of the network', 'a set of their own', 'what was just found'])(
       reject(opened);
     }
     page.live.change({ object: 'virus' });
-    addPick(page, { x: 900, y: 900, z: 900 });
+    addFar(page);
     const added = page.live.state.selected!;
     let decided: string[][] = [];
     atFirstWrite(given.overlay, async () => {
@@ -248,7 +249,7 @@ it('nothing is saved or added in a run whose picks have not been read yet, and t
   expect(page.live.state.message?.text).toMatch(/not been read yet/);
   await expect(opened.save()).rejects.toThrow('not been read yet');
   await opening;
-  addPick(page, { x: 900, y: 900, z: 900 });
+  addFar(page);
   expect(opened.counts().kept).toBe(1 + (await two.picks({ userId: 'cryoet-picks' })).length);
   expect(await filed(two)).toEqual([[], []]);
 });

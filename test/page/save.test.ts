@@ -4,6 +4,7 @@ import { detectCandidates, detectProject, type ParticlePick } from '../../src/en
 import { addPick, decide, deletePick, editPick, step } from '../../src/page/navigate.ts';
 import { freeSession, isConflict } from '../../src/page/save.ts';
 import {
+  addFar,
   kept as browser,
   drain,
   leavePages,
@@ -77,7 +78,7 @@ it('the estimate of false picks is of the picks that nobody has decided about', 
   const { page } = opened;
   reject(opened);
   page.live.change({ object: 'virus' });
-  addPick(page, { x: 900, y: 900, z: 900 });
+  addFar(page);
   const estimated = Object.values(page.falsePicks()!).reduce((sum, { picks }) => sum + picks, 0);
   expect(estimated).toBe(94);
   for (const { id } of page.review().kept) editPick(page, id, { decision: 'accepted' });
@@ -88,7 +89,7 @@ it('a pick that was added is in the file once, however often the set is opened a
   const { given, counts } = await detected();
   const first = await openPage(given);
   first.page.live.change({ object: 'virus' });
-  addPick(first.page, { x: 900, y: 900, z: 900 });
+  addFar(first.page);
   await pause();
   await first.save();
   await pause();
@@ -203,6 +204,17 @@ it('a run opens with the set that was saved last, whatever its name, unless anot
   expect((await openPage(given)).page.live.state.set).toBe('cryoet-picks/0');
 });
 
+it('looking at what was rejected changes neither where picks are saved nor what is in it', async () => {
+  const { given } = await detected();
+  const opened = await openPage(given);
+  reject(opened);
+  await opened.save();
+  const { page, workspace, save } = await openPage({ ...given, place: { set: 'me-rejected/1' } });
+  expect([page.live.state.userId, workspace.review?.isOwn]).toEqual(['me', false]);
+  await expect(save()).rejects.toSatisfy(isConflict);
+  await expect(save({ userId: 'me-rejected', sessionId: '2' })).rejects.toThrow('choose another name');
+});
+
 it('nothing is saved where there are no picks', async () => {
   const { given } = await detected();
   const { workspace, save } = await openPage(given);
@@ -264,7 +276,7 @@ it('edits that are made while a review is being saved go on', async () => {
   const opened = await openPage(given);
   const { page } = opened;
   page.live.change({ object: 'virus' });
-  addPick(page, { x: 900, y: 900, z: 900 });
+  addFar(page);
   const id = page.live.state.selected!;
   const { set } = given.overlay;
   let isBegun = false;

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { detectCandidates, detectProject, sourceFromArray, type VolumeSource } from '../../src/entry/index.ts';
 import type { Collection, OpenRun } from '../../src/page/collection.ts';
-import { questionBeforeSearch, reviewBefore } from '../../src/page/detect-dialog.ts';
+import { questionBeforeSearch, reviewBefore, searchedObjects } from '../../src/page/detect-dialog.ts';
 import { addPick, editPick, listed } from '../../src/page/navigate.ts';
 import { questionBefore } from '../../src/page/open-dialog.ts';
+import { unknownObject } from '../../src/page/state.ts';
 import { formatPlace } from '../../src/page/url.ts';
 import { drain, model, noisyProject, openPage, pause, stubBrowser } from '../support/page-workspace.ts';
 
@@ -90,16 +91,20 @@ it('another project stops the work of the one before', async () => {
   expect([page.live.state.work, page.live.state.message]).toEqual([undefined, undefined]);
 });
 
-it('work that another work has replaced does not end the bar of that, and a cancelled one is no error', async () => {
+it('other work does not begin before work has ended, which is told, and a cancelled one is no error', async () => {
   const { page } = await openPage(await detected());
   const until = (signal: AbortSignal) =>
     new Promise<void>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-  const first = page.desk.work('Exporting', ({ signal }) => until(signal));
-  const second = page.desk.work('Detecting', ({ signal }) => until(signal));
-  await first;
-  expect(page.live.state.work?.what).toBe('Detecting');
+  const first = page.desk.work('Detecting', ({ signal }) => until(signal));
+  let isBegun = false;
+  await page.desk.work('Exporting', async () => {
+    isBegun = true;
+  });
+  expect([isBegun, page.desk.busy, page.live.state.work?.what]).toEqual([false, 'Detecting', 'Detecting']);
+  expect(page.live.state.message?.text).toBe('Detecting goes on: wait until it has ended, or cancel it.');
   page.desk.cancel();
-  await second;
+  await first;
+  expect(page.desk.busy).toBeUndefined();
   expect(page.live.state.work).toBeUndefined();
   expect(page.live.state.message).toEqual({ text: 'Cancelled.', isError: false });
 });
@@ -280,8 +285,11 @@ it('another project shows nothing of the one before while it opens, and gets non
 }, 3000);
 
 it('opening something else asks about detections that are not saved, by their runs, and else asks nothing', () => {
-  expect(questionBefore({ unsaved: new Set() })).toBeUndefined();
-  expect(questionBefore({ unsaved: new Set(['TS_1', 'TS_2']) })).toMatch(/TS_1, TS_2 is not saved and will be lost/);
+  expect(questionBefore({ unsaved: new Set() }, undefined)).toBeUndefined();
+  expect(questionBefore({ unsaved: new Set(['TS_1', 'TS_2']) }, undefined)).toMatch(
+    /TS_1, TS_2 is not saved and will be lost/,
+  );
+  expect(questionBefore({ unsaved: new Set() }, 'Detecting')).toMatch(/^Detecting goes on and will be stopped/);
 });
 
 it('a search asks before it replaces what was found in its run and is not saved, and else asks nothing', () => {
@@ -289,4 +297,56 @@ it('a search asks before it replaces what was found in its run and is not saved,
   expect(questionBeforeSearch({ unsaved, run: 'TS_2' })).toBeUndefined();
   expect(questionBeforeSearch({ unsaved: new Set(), run: 'TS_1' })).toBeUndefined();
   expect(questionBeforeSearch({ unsaved, run: 'TS_1' })).toMatch(/found in TS_1 before is not saved.*Detect again\?/);
+});
+
+it('a decision that is made while another set is being read is there when one comes back, and so are thresholds', async () => {
+  const given = await detected();
+  const first = await openPage({ ...given, place: { set: 'cryoet-picks/0' } });
+  await first.save({ userId: 'anna' });
+  const { page, workspace } = await openPage({ ...given, place: { set: 'cryoet-picks/0' } });
+  page.live.change({ thresholds: { ...page.live.state.thresholds, virus: 3 } });
+  const { length } = page.review().kept;
+  const reading = workspace.openSet('anna/1');
+  editPick(page, page.review().kept[0]!.id, { decision: 'rejected' });
+  await Promise.all([reading, workspace.openSet('cryoet-picks/0')]);
+  expect([page.live.state.set, page.review().rejected.length]).toEqual(['cryoet-picks/0', 1]);
+  expect(page.live.state.thresholds.virus).toBe(3);
+  expect(page.review().kept).toHaveLength(length - 1);
+  // In the next run they were moved elsewhere.
+  await workspace.openRun('TS_2');
+  page.live.change({ thresholds: { ...page.live.state.thresholds, virus: 2.8 } });
+  await workspace.openSet(undefined);
+  await workspace.openSet('cryoet-picks/0');
+  expect(page.live.state.thresholds.virus).toBe(2.8);
+});
+
+it('an address that asks for what is not there is told of it, and an object of that name is not picked', async () => {
+  const given = await detected();
+  const place = { set: 'nobody/1', tomogram: 'raw@10.000', truthSet: 'truth/0', object: 'nonsense' };
+  const { page } = await openPage({ ...given, place });
+  expect(page.live.state.message?.text).toMatch(
+    /not in TS_1: no tomogram "raw@10.000", no pick set "nobody\/1", no truth "truth\/0", no object "nonsense"/,
+  );
+  expect(page.live.state.object).toBe('ribosome');
+});
+
+it('a search looks for the objects of the project, not for those that only its picks have', () => {
+  const object = { color: 'rgb(0 0 0)', radius: 80 };
+  const objects = [
+    { ...object, name: 'ribosome' },
+    { ...object, name: 'virus', isRadiusAssumed: true },
+    unknownObject('x'),
+  ];
+  expect(searchedObjects({ objects })).toEqual([
+    { name: 'ribosome', radius: 80 },
+    { name: 'virus', radius: undefined },
+  ]);
+});
+
+it('all that went wrong is told, a line for each', async () => {
+  const { page } = await openPage(await detected());
+  page.desk.tell('One.', new Error('Two.'));
+  expect(page.live.state.message).toEqual({ text: 'One.\nTwo.', isError: true });
+  page.desk.tell();
+  expect(page.live.state.message?.text).toBe('One.\nTwo.');
 });

@@ -1,6 +1,7 @@
 import type { Project } from '../../src/entry/copick.ts';
 import { type Model, memoryStore, type Store, subStore, writeTomogram } from '../../src/entry/index.ts';
 import { type Collection, projectCollection } from '../../src/page/collection.ts';
+import { editPick } from '../../src/page/navigate.ts';
 import { createPage, type Page } from '../../src/page/page.ts';
 import type { SetName } from '../../src/page/review-record.ts';
 import { type Saved, savePicks } from '../../src/page/save.ts';
@@ -97,6 +98,19 @@ export async function openPage({ project, overlay, place, wrap = (one) => one }:
     save: (name) => savePicks(workspace, { userId: 'me', sessionId: '1', ...name }),
     counts: () => ({ kept: page.review().kept.length, rejected: page.review().rejected.length }),
   };
+}
+
+/** Adds a pick of the object at hand and selects it, so far from all others that it takes none of them out. */
+export function addFar(page: Page): void {
+  const { object, edits } = page.live.state;
+  const id = `added ${edits.size + 1}`;
+  editPick(page, id, {
+    isAdded: true,
+    object,
+    position: { x: 900, y: 900, z: 900 },
+    decision: 'accepted',
+  });
+  page.live.change({ selected: id });
 }
 
 /** Waits until a page has kept what was changed. */
