@@ -49,6 +49,7 @@ export type MaskInput = Pick<DetectInput, 'inside' | 'outside' | 'faceMargin' | 
 /** A mask of runs, or of a volume that is no run. */
 export interface InputMask extends RunMask {
   readonly of: (run: Run | undefined, grid: VoxelGrid) => Promise<Mask[]>;
+  readonly settingsOf?: (run: Run) => Promise<Settings>;
 }
 
 /** Options of {@link maskOfInput}. */
@@ -61,8 +62,8 @@ export interface MaskOptions {
 }
 
 /**
- * The mask that options ask for; undefined if they ask for none. What it is recorded as holds a URI as it was given, and of a file
- * its name and the SHA-256 of its labels, since two files may have one name.
+ * The mask that options ask for; undefined if they ask for none. What it is recorded as holds a URI as it was given, of a file its
+ * name, and the SHA-256 of the labels: two files may have one name, and a segmentation may be drawn again.
  *
  * @throws {@link UsageError} for a margin without a mask, for anything but a path without a project, and for a mask without voxel
  *   size; from `of`, for one whose voxel size is not that of the tomogram, unless it covers the same box.
@@ -103,7 +104,7 @@ export async function maskOfInput(
           checkCover(labels.grid, grid, { what, warn });
           return mask;
         };
-        return { of, settings: { [option]: basename(name), [`${option}Sha256`]: sha256 } };
+        return { of, settings: { [option]: basename(name), [`${option}Sha256`]: sha256 }, settingsOf: undefined };
       }
       if (await stat(name).catch(() => undefined)) {
         throw new UsageError(`--${option} ${name} is not a volume: MRC, TIFF or OME-Zarr`);
@@ -114,7 +115,15 @@ export async function maskOfInput(
         checkCover(labels.grid, grid, { what, warn });
         return make(labels);
       };
-      return { of: of as (run: Run | undefined, grid: VoxelGrid) => Promise<Mask>, settings: { [option]: name } };
+      const settingsOf = async (run: Run) => {
+        const labels = await labelsOf(name, { run, project, signal });
+        return { [`${option}Sha256`]: await sha256OfLabels(labels, signal) };
+      };
+      return {
+        of: of as (run: Run | undefined, grid: VoxelGrid) => Promise<Mask>,
+        settings: { [option]: name },
+        settingsOf,
+      };
     }),
   );
   const of = async (run: Run | undefined, grid: VoxelGrid): Promise<Mask[]> => [
@@ -122,7 +131,10 @@ export async function maskOfInput(
     ...(await Promise.all(sides.map((side) => side.of(run, grid)))),
   ];
   const settings: Settings = Object.assign({}, ...sides.map((side) => side.settings), { faceMargin, maskMargin });
-  return { of, settings: givenFields(settings) as Settings };
+  const drawn = sides.flatMap(({ settingsOf }) => settingsOf ?? []);
+  const settingsOf = async (run: Run): Promise<Settings> =>
+    Object.assign({}, ...(await Promise.all(drawn.map((one) => one(run)))));
+  return { of, settings: givenFields(settings) as Settings, ...(drawn.length > 0 && { settingsOf }) };
 }
 
 function requireKnownVoxelSize(grid: VoxelGrid, what: string): void {
@@ -195,7 +207,7 @@ async function labelsOf(uri: string, { run, project, signal }: RunLabels): Promi
   const there = await run.segmentations({ signal });
   const has = there.length === 0 ? 'it has none at all' : `it has ${namesOf(there)}`;
   throw new UsageError(
-    `run "${run.name}" has no segmentation of the URI "${uri}"; ${has}. One file can be given for all runs: mask.mrc`,
+    `run "${run.name}" has no segmentation of the URI "${uri}"; ${has}. A path, such as --inside lamella.mrc, gives one mask for all runs`,
   );
 }
 

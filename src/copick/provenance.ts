@@ -129,10 +129,12 @@ export async function sha256Of(bytes: Uint8Array): Promise<string> {
 /** Where two records differ: `threshold was 0.5, is 0.3`, `model.card.normalization was "none", is "z-score"`. */
 export function differences(before: unknown, now: unknown, path = ''): string[] {
   if (!isFields(before) || !isFields(now)) {
-    return JSON.stringify(before) === JSON.stringify(now)
-      ? []
-      : [`${path} was ${showJson(before)}, is ${showJson(now)}`];
+    return JSON.stringify(before) === JSON.stringify(now) ? [] : [`${path} was ${shown(before)}, is ${shown(now)}`];
   }
   const keys = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof typeof now>;
   return [...keys].flatMap((key) => differences(before[key], now[key], path === '' ? key : `${path}.${key}`));
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'not given' : showJson(value);
 }

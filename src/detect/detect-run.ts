@@ -1,6 +1,6 @@
 import { folderOf, formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
-import { differences, type Provenance, readRecord } from '../copick/provenance.ts';
+import { type Provenance, readRecord } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
 import {
   callback,
@@ -27,7 +27,7 @@ import { readFailure, removeFailure, writeFailure } from './failures.ts';
 import { keepCandidates } from './keep-candidates.ts';
 import { type Shares, thresholdsWithin } from './max-false.ts';
 import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
-import { recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
+import { type Recorded, recordDifferences, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 import {
   byObject,
   type DetectedRun,
@@ -210,9 +210,9 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
   requireReplaceable(run, before, options);
   if (!resume) await run.requireWritable({ signal });
   const source = await run.tomogram(tomogram, { voxelSpacing, signal });
-  const { recorded, provenance } = await recordsOfRun(source, options);
+  const recorded = await recordedOf(run, source, options);
   if (resume) {
-    if (isDone(run, before, { ...options, provenance })) {
+    if (isDone(run, before, { ...options, provenance: recordsOf(recorded) })) {
       const picks = await run.picks({ userId, sessionId, object: objects, signal });
       return { run: run.name, status: 'skipped', picks: byObject(picks, objects), objects };
     }
@@ -243,6 +243,7 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
       ...{ userId, sessionId, keepOthers: options.isRestricted, onWarning, signal },
     });
   }
+  const provenance = recordsOf(recorded, maxFalse);
   await run.writePicks(picks, { userId, sessionId, objects, provenance, ifVersion, signal });
   return { run: run.name, status: 'detected', picks: byObject(picks, objects), objects, maxFalse };
 }
@@ -270,11 +271,11 @@ async function withNetwork<T>({ network, turns, signal }: RunSearch, work: (netw
   }
 }
 
-/** What decides the picks of a run, and what is recorded with those of each object. */
-async function recordsOfRun(source: VolumeSource, search: RunSearch) {
-  const { tomogram: type, signal } = search;
-  const recorded = { ...search, tomogram: await recordOfTomogram(source, type, { signal }) };
-  return { recorded, provenance: recordsOf({ ...recorded, mask: search.mask?.settings }) };
+/** What decides the picks of a run. */
+async function recordedOf(run: Run, source: VolumeSource, search: RunSearch): Promise<Recorded> {
+  const { tomogram: type, mask, signal } = search;
+  const tomogram = await recordOfTomogram(source, type, { signal });
+  return { ...search, tomogram, mask: mask?.settings, maskOfRun: await mask?.settingsOf?.(run) };
 }
 
 /**
@@ -288,8 +289,8 @@ export async function isRunDone(run: Run, search: RunSearch): Promise<boolean> {
   requireReplaceable(run, before, search);
   const objects = new Set(before.map(({ set }) => set.object));
   if (!classes.every((object) => objects.has(object))) return false;
-  const { provenance } = await recordsOfRun(await run.tomogram(tomogram, { voxelSpacing, signal }), search);
-  return isDone(run, before, { ...search, provenance });
+  const recorded = await recordedOf(run, await run.tomogram(tomogram, { voxelSpacing, signal }), search);
+  return isDone(run, before, { ...search, provenance: recordsOf(recorded) });
 }
 
 /**
@@ -308,7 +309,7 @@ export async function looksDone(project: Project, run: Run, search: RunSearch): 
   for (const [i, object] of search.classes.entries()) {
     const { picksSha256, ...found } = (await readRecord(overlayStore!, keys[i]!, { signal })) ?? {};
     // A record of picks that are being replaced keeps the previous one, which is a difference, too.
-    if (differences({ ...found, tomogram: {} }, expected[object]!).length > 0) return false;
+    if (recordDifferences({ ...found, tomogram: {}, maskOfRun: undefined }, expected[object]!).length > 0) return false;
   }
   return true;
 }

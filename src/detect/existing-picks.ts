@@ -4,6 +4,7 @@ import type { Run } from '../copick/run.ts';
 import { quotedNames } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
+import { recordDifferences } from './picks-record.ts';
 
 /** Whose picks of which objects a run shall get. */
 export interface Wanted {
@@ -107,7 +108,7 @@ export function isDone(
   let done = 0;
   for (const { set, origin } of before) {
     if (!Object.hasOwn(provenance, set.object)) continue;
-    const others = differences(origin.provenance, provenance[set.object]!);
+    const others = recordDifferences(origin.provenance, provenance[set.object]!);
     if (others.length === 0) done++;
     else if (!overwrite) throw refusalOf(run, set, `were made otherwise: ${others.join(', ')}`);
   }

@@ -208,9 +208,14 @@ async function recordsOfRun(run: Run, { userId, sessionId, signal }: Author): Pr
   return records;
 }
 
-/** A record with the type of the tomogram only: grid and voxels may differ from run to run. */
-function comparable({ tomogram, ...record }: Provenance): Provenance {
-  return { ...record, tomogram: isFields(tomogram) ? { type: (tomogram as { readonly type?: unknown }).type } : null };
+/** A record without what may differ from run to run: grid and voxels of the tomogram, labels of the mask, a threshold that `maxFalse` chose. */
+function comparable({ tomogram, maskOfRun, threshold, ...record }: Provenance): Provenance {
+  const fixed = record.maxFalse === undefined ? { threshold } : {};
+  return {
+    ...record,
+    ...fixed,
+    tomogram: isFields(tomogram) ? { type: (tomogram as { readonly type?: unknown }).type } : null,
+  };
 }
 
 /** The ways in which the picks of runs were made; there are few of them, whatever the number of runs. */

@@ -146,10 +146,13 @@ export async function pickFrom(
   const wanted = { userId, sessionId, classes, isRestricted: objects !== undefined, overwrite, signal };
   const before = await existingPicks(run, wanted);
   requireReplaceable(run, before, { ...wanted, model: search.model });
-  const records = recordsOf({
-    ...{ ...search, userId, sessionId, chosen, mask: options.mask?.settings, acrossObjects, max },
-    ...{ shares, calibration: candidates.calibration },
-  });
+  const records = recordsOf(
+    {
+      ...{ ...search, userId, sessionId, chosen, acrossObjects, max, shares, calibration: candidates.calibration },
+      ...{ mask: options.mask?.settings, maskOfRun: await options.mask?.settingsOf?.(run) },
+    },
+    maxFalse,
+  );
   if (resume && isDone(run, before, { ...wanted, provenance: records })) {
     const kept = await run.picks({ userId, sessionId, object: classes, signal });
     return { run: run.name, status: 'skipped', picks: byObject(kept, classes), objects: classes };

@@ -1,4 +1,4 @@
-import { type Provenance, sha256Of, version } from '../copick/provenance.ts';
+import { differences, type Provenance, sha256Of, version } from '../copick/provenance.ts';
 import { ownNumber } from '../core/arguments.ts';
 import type { Calibration } from '../inference/calibration.ts';
 import { type Model, type ModelSpec, specRules } from '../inference/model.ts';
@@ -8,7 +8,7 @@ import { type Box, boxShape, voxelCount, type Zyx } from '../space/grid.ts';
 import { readInto, type VolumeSource } from '../volume/volume.ts';
 import type { SearchOptions } from './candidates.ts';
 import type { ChosenObjects } from './choose-objects.ts';
-import type { Shares } from './max-false.ts';
+import type { ChosenThreshold, Shares } from './max-false.ts';
 
 /** Values by name, as they are recorded. */
 export type Settings = Readonly<Record<string, string | number | boolean | null>>;
@@ -31,37 +31,66 @@ export interface Recorded extends RecordedSearch, Pick<PickingOptions, 'acrossOb
   readonly chosen: ChosenObjects;
   /** What the mask is. */
   readonly mask?: Settings | undefined;
+  /** What the mask is in this run alone. */
+  readonly maskOfRun?: Settings | undefined;
   /** Of objects whose threshold follows from it: the one of `chosen` is taken where it cannot be told. */
   readonly shares: Shares;
   /** What the thresholds then follow from. */
   readonly calibration?: Candidates['calibration'];
 }
 
-/** What is recorded with the picks of each object: two runs with equal records have equal picks. */
-export function recordsOf(recorded: Recorded): Readonly<Record<string, Provenance>> {
-  const { userId, sessionId, chosen, mask = null, acrossObjects = false, max, shares, calibration = {} } = recorded;
+/**
+ * What is recorded with the picks of each object: two runs with equal records have equal picks.
+ *
+ * @param maxFalse - The thresholds that follow from the shares, once candidates are there; until then the usual ones stand for them.
+ */
+export function recordsOf(
+  recorded: Recorded,
+  maxFalse: Readonly<Record<string, ChosenThreshold>> = {},
+): Readonly<Record<string, Provenance>> {
+  const { userId, sessionId, chosen, mask = null, maskOfRun } = recorded;
+  const { acrossObjects = false, max, shares, calibration = {} } = recorded;
   const { model, overlap, memory, average, settings, tomogram } = recordOfSearch(recorded);
-  const record = (object: string): Provenance => ({
+  const record = (object: string, usual: number): Provenance => ({
     program: 'cryoet-picks',
     version,
     userId,
     sessionId,
     model,
-    threshold: chosen.thresholds[object]!,
+    threshold: Object.hasOwn(maxFalse, object) ? maxFalse[object]!.threshold : usual,
     ...(Object.hasOwn(shares, object) && {
-      maxFalse: { share: shares[object], calibration: recordOfCalibration(calibration, object) },
+      maxFalse: { share: shares[object], threshold: usual, calibration: recordOfCalibration(calibration, object) },
     }),
     minDistance: chosen.minDistances[object]!,
     overlap,
     ...(memory !== undefined && { memory }),
     average,
     mask,
+    ...(maskOfRun !== undefined && { maskOfRun }),
     acrossObjects,
     max: (typeof max === 'object' ? ownNumber(max, object) : max) ?? null,
     settings,
     tomogram,
   });
-  return Object.fromEntries(chosen.classes.map((object) => [object, record(object)]));
+  return Object.fromEntries(chosen.classes.map((object) => [object, record(object, chosen.thresholds[object]!)]));
+}
+
+/**
+ * Where the record of picks differs from what a search would record. A threshold that follows from a maximum share of false picks is
+ * known only after the search, and not compared.
+ */
+export function recordDifferences(before: Provenance | undefined, now: Provenance): readonly string[] {
+  const [was, is] = [before?.maxFalse, now.maxFalse] as readonly ({ readonly share: number } | undefined)[];
+  if (before === undefined || (was === undefined && is === undefined)) return differences(before, now);
+  const withoutShare = ({ threshold, maxFalse, ...record }: Provenance): Provenance => ({
+    ...record,
+    ...(was !== undefined && is !== undefined && { maxFalse: { ...(maxFalse as object), share: undefined } }),
+  });
+  const share = (one: typeof was) => one?.share ?? 'not given';
+  return [
+    ...(was?.share === is?.share ? [] : [`maxFalse (--max-false) was ${share(was)}, is ${share(is)}`]),
+    ...differences(withoutShare(before), withoutShare(now)),
+  ];
 }
 
 /** A calibration, with its fields in the same order wherever it comes from; null if there is none. */

@@ -65,6 +65,11 @@ export interface RunMask {
   readonly of: (run: Run, grid: VoxelGrid) => Mask | readonly Mask[] | Promise<Mask | readonly Mask[]>;
   /** What the mask is, such as `{ inside: 'lamella', margin: 100 }`; recorded with the picks as `mask`, and compared by `resume`. */
   readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+  /**
+   * What tells that the mask of a run has changed while its settings have not, such as a hash of labels that somebody may draw again;
+   * recorded with the picks as `maskOfRun`, and compared by `resume`. @defaultValue nothing: the settings say all
+   */
+  readonly settingsOf?: ((run: Run) => RunMask['settings'] | Promise<RunMask['settings']>) | undefined;
 }
 
 /** What the options that apply to each run must be. */
@@ -81,7 +86,7 @@ export const runRules: RulesFor<Omit<ProjectRunsOptions, 'runs' | 'shard' | 'onS
   mask: {
     expected: 'a mask of runs { of, settings }',
     isValid: (value) => value === undefined || isFields(value),
-    fields: { of: callback, settings: record },
+    fields: { of: callback, settings: record, settingsOf: optional(callback) },
   },
   signal: /* @__PURE__ */ optional(abortSignal),
 };

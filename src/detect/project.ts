@@ -136,13 +136,15 @@ export async function* detectProject(
       return outcome;
     });
   };
+  const isDoneForSure = async (run: Run) => (await look(run, { ...whole, isShared: true })).isDone === true;
   if (claim === undefined) yield* searchInTurn(left, { attempt, retries, jobs, signal });
   else {
     yield* searchClaimed(left, {
       ...{ attempt, retries, jobs, signal, claims: claim },
       group: groupOf(search),
-      isDone: (run) => looksDone(project, run, whole),
-      isDoneForSure: async (run) => (await look(run, { ...whole, isShared: true })).isDone === true,
+      // Picks of this user that are to be replaced look done, where only voxels tell that they are not.
+      isDone: async (run) => (await looksDone(project, run, whole)) && (!options.overwrite || isDoneForSure(run)),
+      isDoneForSure,
       failureOf: (run) => readFailure(project, run.name, whole),
     });
   }

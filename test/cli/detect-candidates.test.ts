@@ -163,6 +163,37 @@ describe('detect with masks', () => {
     );
   });
 
+  it.each([
+    ['', []],
+    ['--claim', ['--claim']],
+    ['--from-candidates', ['--from-candidates']],
+  ])('detect --resume %s notices a segmentation that was drawn again under its name', async (_, how) => {
+    const run = await (await openProject(config)).run('TS_1_3');
+    const { grid } = await run.tomogram('denoised');
+    const [depth, height, width] = grid.shape;
+    const draw = (isInside: (x: number) => boolean) => {
+      const data = new Uint8Array(depth * height * width).map((_, i) => Number(isInside(i % width)));
+      const labels = sourceFromArray({ data, shape: grid.shape }, grid);
+      const name = { name: 'half', kind: 'binary', userId: 'me', sessionId: '1' } as const;
+      return run.writeSegmentation(labels, { ...name, overwrite: true });
+    };
+    const again = (...args: readonly string[]) =>
+      captureCli(['detect', config, '--run', 'TS_1_3', '--inside', 'half:me/1', ...low, ...how, ...args]);
+    await draw((x) => x < width / 2);
+    const places = async () => (await run.picks({ userId: 'cryoet-picks' })).map(({ position }) => position.x).sort();
+    expect((await again('--overwrite')).exitCode).toBe(0);
+    const first = await places();
+    expect((await again('--resume')).exitCode).toBe(0);
+    await draw((x) => x >= width / 2);
+    const refused = await again('--resume');
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toMatch(/made otherwise: maskOfRun\.insideSha256 was "[0-9a-f]+", is "[0-9a-f]+"/);
+    expect(await places()).toEqual(first);
+    expect((await again('--resume', '--overwrite')).exitCode).toBe(0);
+    expect(first.length).toBeGreaterThan(0);
+    expect(await places()).not.toEqual(first);
+  });
+
   it('detect --no-candidates keeps none, and --candidates 5 the best five of each object and those above the threshold', async () => {
     const user = ['--tomogram', 'denoised', '--run', 'TS_1_3', '--user-id', 'x'];
     await captureCli(['detect', config, ...user, '--session-id', '1', '--no-candidates']);

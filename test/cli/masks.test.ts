@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { maskOfInput } from '../../src/cli/masks.ts';
-import { memoryStore, sourceFromArray } from '../../src/entry/index.ts';
+import { memoryStore, sourceFromArray, type Zyx } from '../../src/entry/index.ts';
 import { encodeMrc } from '../../src/entry/io.ts';
 import { projectOf } from '../support/copick-tree.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -66,6 +66,29 @@ describe('maskOfInput', () => {
     await expect(ask('gold')).rejects.toThrow(`no segmentation of the URI "gold"; it has ${both}`);
     await expect(ask('lamella')).rejects.toThrow(`2 segmentations of the URI "lamella"; expected one of ${both}`);
     expect(await ask('lamella:me/1')).toHaveLength(1);
+  });
+
+  it('a segmentation is recorded with its labels, which are the same however they are stored', async () => {
+    const { project } = projectOf({ overlay: memoryStore() });
+    const run = await project.createRun('TS_1');
+    const recorded = async (data: Uint8Array, chunkShape: Zyx) => {
+      const labels = sourceFromArray({ data, shape: [2, 4, 4] }, { voxelSize: [10, 10, 10] });
+      const name = { name: 'lamella', kind: 'binary', userId: 'me', sessionId: '1' } as const;
+      await run.writeSegmentation(labels, { ...name, chunkShape, overwrite: true });
+      const mask = await maskOfInput({ inside: 'lamella:me/1', maskMargin: 10 }, { project, signal });
+      expect(mask!.settings).toEqual({ inside: 'lamella:me/1', maskMargin: 10 });
+      return mask!.settingsOf!(run);
+    };
+    const data = new Uint8Array(32).fill(1, 3, 9);
+    const first = await recorded(data, [2, 4, 4]);
+    expect(first).toEqual({ insideSha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(await recorded(data, [1, 2, 4])).toEqual(first);
+    expect(
+      await recorded(
+        data.map((label, i) => (i === 20 ? 1 : label)),
+        [2, 4, 4],
+      ),
+    ).not.toEqual(first);
   });
 
   it('a mask of the size of the tomogram, or of larger voxels over the same box, is taken without a word', async () => {

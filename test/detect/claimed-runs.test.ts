@@ -8,6 +8,7 @@ import {
   detectRun,
   type Model,
   type Project,
+  type RunMask,
   type RunResult,
   readFailures,
   type Store,
@@ -15,7 +16,7 @@ import {
 import { directoryStore, overlayClaims } from '../../src/entry/node.ts';
 import { projectOf } from '../support/copick-tree.ts';
 import { identityModel } from '../support/identity-model.ts';
-import { damageRun, tomograms } from '../support/random-runs.ts';
+import { damageRun, tomograms, writeRandom } from '../support/random-runs.ts';
 import { filesBelow } from '../support/simulated-project.ts';
 import { filesOfStore, keysOf } from '../support/store-keys.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -26,6 +27,8 @@ const model = identityModel({
   minDistances: { ribosome: 30, virus: 30 },
 });
 const runs = Array.from({ length: 12 }, (_, i) => `TS_${i + 10}`);
+
+const mask: RunMask = { of: () => () => true, settings: { inside: 'all' }, settingsOf: () => ({ version: 1 }) };
 
 /** Opens the project of a folder, as each process does. */
 function openAt(folder: string, tree: Store): Project {
@@ -74,6 +77,25 @@ describe('detectProject with claims', () => {
     expect(statuses(results.slice(1))).toEqual(runs.slice(3).map((run) => `${run} detected`));
     expect(statuses(await claimed(project, { overwrite: true }))).toEqual(['TS_12 detected']);
     expect(await claimed(project)).toEqual([]);
+  });
+
+  it.each<[string, (project: Project, tree: Store) => Promise<Partial<DetectProjectOptions>>]>([
+    [
+      'a tomogram',
+      async (_, tree) => {
+        await writeRandom(tree, 'TS_10', { seed: 99 });
+        return {};
+      },
+    ],
+    ['the labels of a mask', async () => ({ mask: { ...mask, settingsOf: () => ({ version: 2 }) } })],
+  ])('runs are searched again with overwrite where %s changed under the same name', async (_, change) => {
+    const tree = await tomograms(runs.slice(0, 2));
+    const project = openAt(await tempDir(), tree);
+    await resultsOf(project, { mask });
+    expect(await claimed(project, { mask, overwrite: true })).toEqual([]);
+    const options = { mask, overwrite: true, ...(await change(project, tree)) };
+    expect(statuses(await claimed(project, options))).toContain('TS_10 detected');
+    expect(await claimed(project, options)).toEqual([]);
   });
 
   it('retries are counted over all processes', async () => {

@@ -16,7 +16,7 @@ import {
   writeTomogram,
 } from '../../src/entry/index.ts';
 import { projectOf } from '../support/copick-tree.ts';
-import { identityModel } from '../support/identity-model.ts';
+import { calibrated, identityModel } from '../support/identity-model.ts';
 import { noise, sourceOf } from '../support/volumes.ts';
 
 const shape = [10, 16, 18] as const;
@@ -166,7 +166,7 @@ describe('gatherProject', () => {
     [
       'options',
       (project) => detect(project, { runs: ['TS_3'], settings: { inverted: true } }),
-      /"TS_3" \(ribosome: settings\.inverted was true, is undefined/,
+      /"TS_3" \(ribosome: settings\.inverted was true, is not given/,
     ],
     [
       'objects',
@@ -190,6 +190,22 @@ describe('gatherProject', () => {
     const named = (error as { available: string[] }).available;
     const kept = runs.filter((run) => !named.includes(run));
     expect((await gatherProject(project, { runs: kept })).done).toEqual(kept);
+  });
+
+  it('gatherProject takes runs together whose thresholds the same maxFalse has chosen', async () => {
+    const { project } = await fourRuns();
+    await detect(project, { model: calibrated(model), maxFalse: { ribosome: 0.3 } });
+    const chosen = await Promise.all(
+      (await project.runs()).map(async (run) => {
+        const [set] = await run.pickSets({ object: 'ribosome' });
+        return (await set!.origin())!.provenance!.threshold;
+      }),
+    );
+    expect(new Set(chosen).size).toBe(runs.length);
+    const { done, records } = await gatherProject(project);
+    expect(done).toEqual(runs);
+    expect(records.ribosome).not.toHaveProperty('threshold');
+    expect(records.virus).toHaveProperty('threshold');
   });
 
   it('gatherProject gathers picks that no detection wrote, such as those of a person, from their files', async () => {

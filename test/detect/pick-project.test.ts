@@ -8,6 +8,7 @@ import {
   detectProject,
   estimateFalsePicks,
   faceMask,
+  gatherProject,
   memoryStore,
   type PickProjectOptions,
   type Project,
@@ -21,22 +22,18 @@ import {
   writeTomogram,
 } from '../../src/entry/index.ts';
 import { projectOf } from '../support/copick-tree.ts';
-import { identityModel } from '../support/identity-model.ts';
+import { calibrated, identityModel } from '../support/identity-model.ts';
 import { noise, sourceOf } from '../support/volumes.ts';
 
 const shape = [10, 16, 18] as const;
 const model = {
-  ...identityModel({
-    classes: ['ribosome', null, 'virus'],
-    thresholds: { ribosome: 0.8, virus: 2.6 },
-    minDistances: { ribosome: 25, virus: 40 },
-    calibration: {
-      ribosome: {
-        ...{ floor: 0.1, minDistance: 25, sure: 0.88, doubtful: 0.5, concentration: 20 },
-        weights: { constant: 0, score: 0.5, sureScore: 0, sureDensity: 0, doubtfulDensity: 0 },
-      },
-    },
-  }),
+  ...calibrated(
+    identityModel({
+      classes: ['ribosome', null, 'virus'],
+      thresholds: { ribosome: 0.8, virus: 2.6 },
+      minDistances: { ribosome: 25, virus: 40 },
+    }),
+  ),
   sha256: 'abc',
 };
 const middle: RunMask = {
@@ -284,6 +281,50 @@ describe('pickProject', () => {
   });
 });
 
+describe('a mask that is drawn again', () => {
+  /** A mask under one name, which holds another half each time that it is drawn. */
+  function drawnMask() {
+    let version = 'first';
+    const half = () => boxMask({ x: version === 'first' ? [0, 90] : [90, 180] });
+    const mask: RunMask = { of: half, settings: { inside: 'half' }, settingsOf: async () => ({ version }) };
+    return { mask, drawAgain: () => (version = 'second') };
+  }
+
+  it.each([
+    ['detectProject', detect],
+    ['pickProject', pick],
+  ])(
+    '%s with resume takes the picks of the mask that is there, and refuses those of an earlier one',
+    async (_, make) => {
+      const { project } = await twoRuns();
+      const { mask, drawAgain } = drawnMask();
+      const [first] = await detect(project, { mask });
+      expect((await make(project, { mask, resume: true })).map(({ status }) => status)).toEqual(['skipped', 'skipped']);
+      drawAgain();
+      expect(await make(project, { mask, resume: true })).toMatchObject([
+        {
+          status: 'failed',
+          error: { code: 'conflict', message: expect.stringContaining('maskOfRun.version was "first", is "second"') },
+        },
+        { status: 'failed' },
+      ]);
+      const [again] = await make(project, { mask, resume: true, overwrite: true });
+      expect(again).toMatchObject({ status: 'detected' });
+      expect(again).not.toEqual(first);
+      expect((await gatherProject(project)).done).toEqual(['TS_1', 'TS_2']);
+    },
+  );
+
+  it('gatherProject takes runs together whose masks are of one name, whatever is drawn in each', async () => {
+    const { project } = await twoRuns();
+    const { mask, drawAgain } = drawnMask();
+    await detect(project, { mask, runs: ['TS_1'] });
+    drawAgain();
+    await detect(project, { mask, runs: ['TS_2'] });
+    expect((await gatherProject(project)).done).toEqual(['TS_1', 'TS_2']);
+  });
+});
+
 describe('maxFalse', () => {
   it('pickProject warns of an object of which it cannot be told, and keeps its threshold', async () => {
     const { project } = await twoRuns();
@@ -335,13 +376,15 @@ describe('maxFalse', () => {
     expect(asked).toBeLessThanOrEqual(2 * own);
   });
 
-  it('detectProject records the maximum share and the calibration, so that a resumed run notices another one', async () => {
+  it('detectProject records the maximum share, the calibration and the threshold that it chose, so that a resumed run notices another share', async () => {
     const { project, overlay } = await twoRuns();
-    await detect(project, { maxFalse: { ribosome: 0.3 } });
+    const [first] = await detect(project, { maxFalse: { ribosome: 0.3 } });
+    const chosen = first && 'maxFalse' in first ? first.maxFalse?.ribosome?.threshold : undefined;
+    expect(chosen).not.toBe(0.8);
     const record = JSON.parse((await filesOf(overlay))['TS_1/.cryoet-picks_0_ribosome.provenance']!);
     expect(record).toMatchObject({
-      threshold: 0.8,
-      maxFalse: { share: 0.3, calibration: model.spec.calibration!.ribosome },
+      threshold: chosen,
+      maxFalse: { share: 0.3, threshold: 0.8, calibration: model.spec.calibration!.ribosome },
     });
     const other = JSON.parse((await filesOf(overlay))['TS_1/.cryoet-picks_0_virus.provenance']!);
     expect(other).not.toHaveProperty('maxFalse');
@@ -350,7 +393,14 @@ describe('maxFalse', () => {
       'skipped',
     ]);
     expect(await detect(project, { maxFalse: { ribosome: 0.2 }, resume: true })).toMatchObject([
-      { status: 'failed', error: { message: expect.stringMatching(/maxFalse.share was 0.3, is 0.2/) } },
+      { status: 'failed', error: { message: expect.stringContaining('maxFalse (--max-false) was 0.3, is 0.2:') } },
+      { status: 'failed' },
+    ]);
+    expect(await pick(project, { resume: true })).toMatchObject([
+      {
+        status: 'failed',
+        error: { message: expect.stringContaining('made otherwise: maxFalse (--max-false) was 0.3, is not given:') },
+      },
       { status: 'failed' },
     ]);
   });

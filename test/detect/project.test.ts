@@ -209,11 +209,11 @@ describe('detectProject', () => {
   it.each<[string, Partial<DetectProjectOptions>, RegExp]>([
     ['a threshold', { thresholds: { ribosome: 2.5 } }, /threshold was 2, is 2.5/],
     ['a distance', { minDistances: { ribosome: 40 } }, /minDistance was 30, is 40/],
-    ['a setting', { settings: { inverted: true } }, /settings.inverted was undefined, is true/],
+    ['a setting', { settings: { inverted: true } }, /settings.inverted was not given, is true/],
     [
       'a setting that is called as a part of the record',
       { settings: { model: 'mine' } },
-      /settings.model was undefined/,
+      /settings.model was not given/,
     ],
   ])(
     'detectProject with resume fails a run whose picks were made with another value of %s',

@@ -3,6 +3,7 @@ import type { Project } from '../../src/entry/copick.ts';
 import { boxMask, detectProject, pickProject } from '../../src/entry/index.ts';
 import { editPick } from '../../src/page/navigate.ts';
 import { named } from '../../src/page/state.ts';
+import { calibrated } from '../support/identity-model.ts';
 import { drain, model, noisyProject, openPage, stubBrowser } from '../support/page-workspace.ts';
 
 stubBrowser();
@@ -52,6 +53,16 @@ const made: readonly (readonly [string, { readonly canGoLower: boolean }, (proje
     (project) => drain(pickProject(project, { thresholds: { ribosome: 0.9, virus: 2.8 }, minDistances: 60 })),
   ],
   [
+    'a detection of a maximum share of false picks',
+    { canGoLower: true },
+    (project) => drain(detectProject(project, { model: calibrated(model), maxFalse: 0.3 })),
+  ],
+  [
+    'picks of a maximum share of false picks',
+    { canGoLower: true },
+    (project) => drain(pickProject(project, { maxFalse: { ribosome: 0.3 } })),
+  ],
+  [
     'picks in a mask',
     { canGoLower: false },
     (project) => drain(pickProject(project, { mask: { of: () => boxMask({ x: [0, 60] }), settings: { x: '0-60' } } })),
@@ -65,7 +76,7 @@ const made: readonly (readonly [string, { readonly canGoLower: boolean }, (proje
 
 it.each(made)('the page keeps exactly the picks in the files: %s', async (title, { canGoLower }, make) => {
   const given = await noisyProject({ runs: ['TS_1'] });
-  await drain(detectProject(given.project, { model }));
+  await drain(detectProject(given.project, { model: calibrated(model) }));
   await make(given.project);
   const { page, file, shown } = await compare(given);
   expect(file.length).toBeGreaterThan(5);

@@ -65,3 +65,12 @@ export function subsample(voxels: ArrayLike<number>, [depth, height, width]: Zyx
   }
   return Float32Array.from(kept);
 }
+
+/** A model whose card tells how many of its ribosomes are false, where they are 25 Å apart. */
+export function calibrated<M extends Pick<Model, 'spec'>>(model: M): M {
+  const ribosome = {
+    ...{ floor: 0.1, minDistance: 25, sure: 0.88, doubtful: 0.5, concentration: 20 },
+    weights: { constant: 0, score: 0.5, sureScore: 0, sureDensity: 0, doubtfulDensity: 0 },
+  };
+  return { ...model, spec: { ...model.spec, calibration: { ribosome } } };
+}
