@@ -282,7 +282,9 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'main',
   ],
   cli: [
+    'live-bars',
     'terminal',
+    'run-bars',
     'scheduler',
     'command',
     'files',

@@ -25,6 +25,7 @@ import { picksKind } from './convert-write.ts';
 import { dryRun } from './dry-run.ts';
 import { type FileKind, namesAsWritten, type Output, openCopick, openOutput, requireApart } from './files.ts';
 import { maskOfInput } from './masks.ts';
+import { type RunBars, runBars } from './run-bars.ts';
 import { type FittingOptions, fitting, namedRun, openModel } from './runtime.ts';
 import { chosenShard, unusedArrayLine } from './scheduler.ts';
 import {
@@ -36,7 +37,6 @@ import {
   type Failure,
   failedRun,
   formatTable,
-  runBar,
   sumOf,
   type Terminal,
   type TerminalEvent,
@@ -278,7 +278,7 @@ export async function detectRuns(
     terminal.warn(`cryoet-picks: run "${warning.run}": ${warning.message}`);
   };
   const { prepare, afterwards } = preflight(terminal, { spec: model.spec, tomogram, resample, invert, warn });
-  const bar = runBar(terminal);
+  const bars = runBars(terminal, { jobs: options.jobs });
   const starts = startsOf(terminal);
   const results = detectProject(project, {
     ...options,
@@ -294,14 +294,14 @@ export async function detectRuns(
     prepare,
     settings: { resampled: resample === true, inverted: invert === true },
     signal: terminal.signal,
-    onProgress: bar.update,
+    onProgress: bars.update,
     onStart: starts.onStart,
     // `afterwards` counts missing chunks, of resampled tomograms too, and files that were passed over are problems.
     onWarning: (warning) => {
       if (ofSearch.has(warning.code)) warn(warning);
     },
   });
-  return { ...(await collectRuns(terminal, results, { bar, starts, afterwards, failFast })), warnings };
+  return { ...(await collectRuns(terminal, results, { bars, starts, afterwards, failFast })), warnings };
 }
 
 /** Codes of what a search itself warns of; what looks wrong with a tomogram is told before. */
@@ -338,7 +338,7 @@ async function pickRuns(
       terminal.warn(`cryoet-picks: run "${warning.run}": ${warning.message}`);
     },
   });
-  const collecting = { bar: runBar(terminal), starts, afterwards: () => [], failFast };
+  const collecting = { bars: runBars(terminal), starts, afterwards: () => [], failFast };
   return { ...(await collectRuns(terminal, results, collecting)), warnings };
 }
 
@@ -363,7 +363,7 @@ function startsOf(terminal: Terminal) {
 
 /** Options of {@link collectRuns}. */
 interface CollectOptions extends Pick<DetectInput, 'failFast'> {
-  readonly bar: ReturnType<typeof runBar>;
+  readonly bars: RunBars;
   readonly starts: ReturnType<typeof startsOf>;
   readonly afterwards: Preflight['afterwards'];
 }
@@ -372,14 +372,14 @@ interface CollectOptions extends Pick<DetectInput, 'failFast'> {
 async function collectRuns(
   terminal: Terminal,
   results: AsyncIterable<RunResult>,
-  { bar, starts, afterwards, failFast }: CollectOptions,
+  { bars, starts, afterwards, failFast }: CollectOptions,
 ): Promise<Omit<DetectedRuns, 'warnings'>> {
   const summaries: RunSummary[] = [];
   const found: RunPicks[] = [];
   const problems: TomogramProblem[] = [];
   try {
     for await (const result of results) {
-      bar.stop();
+      bars.finish(result.run);
       problems.push(...afterwards(result.run));
       const summary = summarize(result, starts.secondsSince(result.run));
       summaries.push(summary);
@@ -390,7 +390,7 @@ async function collectRuns(
       if (failFast && summary.error !== undefined) break;
     }
   } finally {
-    bar.stop();
+    bars.stop();
   }
   return { summaries, found, problems };
 }

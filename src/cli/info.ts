@@ -12,17 +12,9 @@ import { withoutSecrets } from '../storage/address.ts';
 import { chosenRuns } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { openCopick } from './files.ts';
+import type { Bar, BarProgress } from './live-bars.ts';
 import { progressOf } from './progress.ts';
-import {
-  type Bar,
-  type BarProgress,
-  counted,
-  describeFailure,
-  describeProblem,
-  formatTable,
-  type Terminal,
-  UsageError,
-} from './terminal.ts';
+import { counted, describeFailure, describeProblem, formatTable, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `info`. */
 export interface InfoInput extends CommonFlags {

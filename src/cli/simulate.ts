@@ -8,7 +8,8 @@ import { type Difficulty, difficulties } from '../simulate/tomogram.ts';
 import type { Zyx } from '../space/grid.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { buildFolder, readText } from './files.ts';
-import { countByObject, counted, countTable, runBar, type Terminal, warningsTo } from './terminal.ts';
+import { runBars } from './run-bars.ts';
+import { countByObject, counted, countTable, type Terminal, warningsTo } from './terminal.ts';
 
 /** The arguments of `simulate`. */
 export interface SimulateInput extends CommonFlags {
@@ -72,16 +73,16 @@ export async function simulateInto(
   terminal: Terminal,
   { folder, ...options }: Omit<SimulateProjectOptions, 'signal' | 'onProgress'> & { readonly folder: string },
 ): Promise<SimulateDocument['runs']> {
-  const bar = runBar(terminal);
+  const bars = runBars(terminal);
   try {
     const { runs } = await simulateProject(directoryStore(folder, { onWarning: warningsTo(terminal) }), {
       ...options,
       signal: terminal.signal,
-      onProgress: bar.update,
+      onProgress: bars.update,
     });
     return runs.map(({ run, picks }) => ({ run, truth: countByObject(picks) }));
   } finally {
-    bar.stop();
+    bars.stop();
   }
 }
 

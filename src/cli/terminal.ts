@@ -1,13 +1,13 @@
 import { inspect } from 'node:util';
-import { SingleBar } from 'cli-progress';
 import type { Problem } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { describeSystemError } from '../node/atomic-files.ts';
 import type { ParticlePick } from '../picks/pick.ts';
+import { type Bar, LiveBars, type Screen } from './live-bars.ts';
 
 /** Where text goes: `process.stdout`, `process.stderr`, or a fake. */
-export interface TextStream extends NodeJS.WritableStream {
+export interface TextStream extends Screen {
   readonly isTTY?: boolean | undefined;
 }
 
@@ -39,19 +39,6 @@ export function warningsTo(terminal: Terminal): (warning: Warning) => void {
   return ({ message }) => terminal.warn(`cryoet-picks: ${message}`);
 }
 
-/** A progress bar; `stop` erases it. */
-export interface Bar {
-  update(progress: BarProgress): void;
-  stop(): void;
-}
-
-/** Progress of a piece of work. */
-export interface BarProgress {
-  readonly stage: string;
-  readonly done: number;
-  readonly total: number;
-}
-
 /** Options of {@link openTerminal}. */
 export interface TerminalOptions {
   readonly stdout: TextStream;
@@ -67,11 +54,16 @@ export interface TerminalOptions {
 /** A terminal over two streams. Characters of names that could hide or change what is shown are escaped. */
 export function openTerminal(options: TerminalOptions): Terminal {
   const { stdout, stderr, json, jsonLines = false, filesToStdout = false, signal } = options;
+  const bars = stderr.isTTY === true && !json ? new LiveBars(stderr) : undefined;
+  const writeText = (stream: TextStream, text: string) => {
+    if (bars !== undefined && stream.isTTY) bars.above(() => stream.write(text));
+    else stream.write(text);
+  };
   return {
     signal,
     print(...lines) {
       const stream = filesToStdout ? stderr : stdout;
-      if (!json) stream.write(lines.map((line) => `${visible(line)}\n`).join(''));
+      if (!json) writeText(stream, lines.map((line) => `${visible(line)}\n`).join(''));
     },
     write(data) {
       return new Promise((resolve, reject) => {
@@ -86,10 +78,10 @@ export function openTerminal(options: TerminalOptions): Terminal {
       if (json && jsonLines) stdout.write(eventLine(event));
     },
     warn(line) {
-      stderr.write(`${visible(inFlags(line))}\n`);
+      writeText(stderr, `${visible(inFlags(line))}\n`);
     },
     startBar(label) {
-      return stderr.isTTY === true && !json ? drawnBar(stderr, visible(label)) : { update() {}, stop() {} };
+      return bars?.start(visible(label)) ?? { update() {}, stop() {} };
     },
   };
 }
@@ -125,79 +117,6 @@ export function eventLine({ event, ...fields }: TerminalEvent): string {
 
 function worded(key: string, field: unknown): unknown {
   return key === 'message' && typeof field === 'string' ? inFlags(field) : field;
-}
-
-function drawnBar(stream: TextStream, label: string): Bar {
-  const bar = new SingleBar({
-    stream,
-    format: '{label}  {stage} [{bar}] {percentage} %  {value}/{total}  {eta_formatted} left',
-    barsize: 28,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    clearOnComplete: true,
-    hideCursor: true,
-    // The program handles Ctrl-C and stops the bar.
-    gracefulExit: false,
-    autopadding: true,
-  });
-  let stage: string | undefined;
-  return {
-    update(progress) {
-      if (progress.stage !== stage) {
-        stage = progress.stage;
-        bar.start(progress.total, progress.done, { label, stage: stage.padEnd('intensity'.length) });
-      }
-      bar.update(progress.done);
-    },
-    stop() {
-      if (stage !== undefined) bar.stop();
-    },
-  };
-}
-
-/** Progress of work on many runs. */
-export interface RunProgress extends BarProgress {
-  readonly run: string;
-  /** Runs finished before this one. */
-  readonly runsDone: number;
-  readonly runsTotal: number;
-}
-
-/** A progress bar that restarts for each run. */
-export function runBar(terminal: Terminal): { update(progress: RunProgress): void; stop(): void } {
-  let current: { run: string; bar: Bar } | undefined;
-  let first: { readonly runsDone: number; readonly started: number } | undefined;
-  /** What all runs will take, once one of them is finished. */
-  const timeLeft = ({ runsDone, runsTotal }: Pick<RunProgress, 'runsDone' | 'runsTotal'>): string => {
-    first ??= { runsDone, started: performance.now() };
-    const finished = runsDone - first.runsDone;
-    if (finished <= 0) return '';
-    const seconds = ((performance.now() - first.started) / 1000 / finished) * (runsTotal - runsDone);
-    return `, ${describeSeconds(seconds)} left in all`;
-  };
-  const stop = () => {
-    current?.bar.stop();
-    current = undefined;
-  };
-  return {
-    update(progress) {
-      const { run, runsDone, runsTotal } = progress;
-      if (current?.run !== run) {
-        stop();
-        const left = timeLeft({ runsDone, runsTotal });
-        current = { run, bar: terminal.startBar(`${run} (${runsDone + 1} of ${runsTotal}${left})`) };
-      }
-      current.bar.update(progress);
-    },
-    stop,
-  };
-}
-
-/** A time in the largest unit that fits, and the next one: `2 h 10 min`. */
-export function describeSeconds(seconds: number): string {
-  if (seconds < 60) return `${Math.ceil(seconds)} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** Options of {@link formatTable}. */

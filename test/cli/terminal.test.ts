@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { inFlags, openTerminal, runBar, visibleJson } from '../../src/cli/terminal.ts';
+import { runBars } from '../../src/cli/run-bars.ts';
+import { inFlags, openTerminal, visibleJson } from '../../src/cli/terminal.ts';
 import { TextSink } from '../support/capture-cli.ts';
 
 function open({ tty, json }: { tty: boolean; json: boolean }) {
@@ -30,29 +31,100 @@ it('warnings and the messages of JSON documents name options as on the command l
   });
 });
 
+/** What a terminal shows after all that is written to it. */
+async function screenOf(stream: TextSink): Promise<string[]> {
+  await Promise.resolve();
+  const rows = [''];
+  let [row, column] = [0, 0];
+  for (const [part, up] of stream.text.replaceAll('\x1b', '␛').matchAll(/␛\[(?:(\d+)A|[JK])|[\r\n]|[^␛\r\n]+/g)) {
+    if (up) row -= Number(up);
+    else if (part === '\r') column = 0;
+    else if (part === '\n') [row, column] = [row + 1, 0];
+    else if (part.startsWith('␛')) {
+      rows[row] = (rows[row] ?? '').slice(0, column);
+      if (part.endsWith('J')) rows.splice(row + 1);
+    } else {
+      rows[row] =
+        (rows[row] ?? '').slice(0, column).padEnd(column) + part + (rows[row] ?? '').slice(column + part.length);
+      column += part.length;
+    }
+    rows[row] ??= '';
+  }
+  return rows;
+}
+
 describe('openTerminal', () => {
-  it('openTerminal draws progress bars on a terminal, only on stderr, and erases them', () => {
+  it('runBars draws a line for all runs and one for each that is worked on, again in their place, only on stderr', async () => {
     const { stdout, stderr, terminal } = open({ tty: true, json: false });
-    const bar = runBar(terminal);
-    bar.update(progress);
-    bar.update({ ...progress, run: 'TS_6_4', runsDone: 1 });
-    bar.stop();
-    expect(stderr.text).toContain('TS_5_4 (1 of 7)  tiles');
-    expect(stderr.text).toMatch(/TS_6_4 \(2 of 7, \d+ s left in all\) {2}tiles/);
-    expect(stderr.text).toContain('3/12');
+    const now = vi.spyOn(performance, 'now').mockReturnValue(0);
+    const bars = runBars(terminal, { jobs: 2 });
+    bars.update({ ...progress, stage: 'intensity', done: 1, total: 2 });
+    bars.update({ ...progress, done: 0 });
+    bars.update({ ...progress, run: 'TS_86_3', done: 0 });
+    now.mockReturnValue(10_000);
+    bars.update(progress);
+    expect(await screenOf(stderr)).toEqual([
+      expect.stringMatching(/^all {6}runs {7}\[░{28}\] 0 % {2}0\/7 {2}5 min left$/),
+      expect.stringMatching(/^TS_5_4 {3}tiles {6}\[█{7}░{21}\] 25 % {2}3\/12 {2}30 s left$/),
+      expect.stringMatching(/^TS_86_3 {2}tiles {6}\[░{28}\] 0 % {2}0\/12$/),
+    ]);
+    now.mockReturnValue(40_000);
+    bars.finish('TS_5_4');
+    bars.update({ ...progress, run: 'TS_6_4', done: 0 });
+    expect(await screenOf(stderr)).toEqual([
+      expect.stringMatching(/^all .* 14 % {2}1\/7 {2}4 min left$/),
+      expect.stringMatching(/^TS_86_3 /),
+      expect.stringMatching(/^TS_6_4 /),
+    ]);
+    bars.stop();
+    now.mockRestore();
+    expect(await screenOf(stderr)).toEqual(['']);
     expect(stdout.text).toBe('');
   });
 
-  it('openTerminal draws the time left for all runs, once one is finished', () => {
+  it('runBars draws at most as many runs as are worked on at once: one that is to be tried again makes room', async () => {
+    const { stderr, terminal } = open({ tty: true, json: false });
+    const bars = runBars(terminal);
+    bars.update({ ...progress, runsTotal: 1 });
+    bars.update({ ...progress, runsTotal: 1, run: 'TS_6_4' });
+    expect(await screenOf(stderr)).toEqual([expect.stringMatching(/^TS_6_4 /)]);
+    bars.stop();
+  });
+
+  it('runBars tells the time left from the runs that it has seen, not from those that were skipped before', async () => {
     const { stderr, terminal } = open({ tty: true, json: false });
     const now = vi.spyOn(performance, 'now').mockReturnValue(0);
-    const bar = runBar(terminal);
-    bar.update(progress);
+    const bars = runBars(terminal);
+    bars.update({ ...progress, runsDone: 400, runsTotal: 500, done: 0 });
     now.mockReturnValue(600_000);
-    bar.update({ ...progress, run: 'TS_6_4', runsDone: 1, runsTotal: 500 });
-    bar.stop();
+    bars.finish('TS_5_4');
+    bars.update({ ...progress, run: 'TS_6_4', runsDone: 401, runsTotal: 500, done: 0 });
     now.mockRestore();
-    expect(stderr.text).toContain('TS_6_4 (2 of 500, 83 h 10 min left in all)');
+    expect((await screenOf(stderr))[0]).toMatch(/^all .*401\/500 {2}16 h 30 min left$/);
+    bars.stop();
+  });
+
+  it('openTerminal writes lines above the bars, and cuts lines that are wider than the terminal', async () => {
+    const { stdout, stderr, terminal } = open({ tty: true, json: false });
+    const both = Object.assign(stderr, { columns: 50 });
+    const shown = openTerminal({ stdout: both, stderr, json: false, signal: terminal.signal });
+    const bars = runBars(shown);
+    bars.update(progress);
+    shown.print('TS_1_3  4 picks, 2.0 s');
+    shown.warn('careful');
+    expect(await screenOf(stderr)).toEqual([
+      'TS_1_3  4 picks, 2.0 s',
+      'careful',
+      expect.stringMatching(/^all .{45}$/),
+      expect.stringMatching(/^TS_5_4 .{42}$/),
+    ]);
+    bars.stop();
+    expect(await screenOf(stderr)).toEqual(['TS_1_3  4 picks, 2.0 s', 'careful', '']);
+    // A file that takes standard output gets the lines alone.
+    bars.update(progress);
+    terminal.print('to a file');
+    expect(stdout.text).toBe('to a file\n');
+    bars.stop();
   });
 
   it.each([
@@ -60,9 +132,10 @@ describe('openTerminal', () => {
     ['--json', { tty: true, json: true }],
   ])('openTerminal draws no bars with %s', (_, mode) => {
     const { stderr, terminal } = open(mode);
-    const bar = runBar(terminal);
-    bar.update(progress);
-    bar.stop();
+    const bars = runBars(terminal);
+    bars.update(progress);
+    bars.finish(progress.run);
+    bars.stop();
     expect(stderr.text).toBe('');
   });
 
