@@ -5,7 +5,7 @@ import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
-import { formatRequirements, type PicksFormatName, picksFormatOfPath } from '../formats/by-name.ts';
+import { formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { configOfCroissant } from '../node/open-project.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
@@ -14,7 +14,7 @@ import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { objectsOf, type Source, writePicks } from './convert-write.ts';
 import { isFolder, isProjectConfig, openCopick, readBytes } from './files.ts';
-import { openPicksFile, type PicksFileInput, unusedVoxelSize } from './picks-file.ts';
+import { formatToWrite, openPicksFile, type PicksFileInput, unusedVoxelSize } from './picks-file.ts';
 import {
   chooseSets,
   collectFailures,
@@ -46,7 +46,7 @@ export async function convert(terminal: Terminal, input: ConvertInput): Promise<
   const bytes = isCroissant ? undefined : await readBytes(input.input, { what: 'picks', signal: terminal.signal });
   const ofProject = bytes === undefined || (input.from === undefined && isProjectConfig(bytes));
   return asUsageError(async () => {
-    const to = input.to ?? picksFormatOfPath(input.output);
+    const to = formatToWrite(input.output, input.to);
     const source = ofProject
       ? await projectSource(terminal, { ...input, to })
       : await fileSource(terminal, bytes!, { ...input, to });

@@ -4,7 +4,7 @@ import type { Warning } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
 import { detectWithThresholds, type PicksWithThresholds } from '../detect/particles.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
-import { type PicksFormatName, picksFormat, picksFormatOfPath } from '../formats/by-name.ts';
+import { type PicksFormatName, picksFormat } from '../formats/by-name.ts';
 import { numbered } from '../formats/file-context.ts';
 import type { Model } from '../inference/model.ts';
 import { type CziiObject, cziiRules } from '../metric/rules.ts';
@@ -17,6 +17,7 @@ import { picksKind } from './convert-write.ts';
 import { eventOf, maxFalseLines, type Outputs, openOutputs, type RunSummary } from './detect.ts';
 import { type Output, openOutput, requireApart } from './files.ts';
 import { type InputMask, maskOfInput, openVolume } from './masks.ts';
+import { formatToWrite } from './picks-file.ts';
 import { fitting, openModel } from './runtime.ts';
 import { countByObject, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
 
@@ -60,7 +61,7 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
   if (out === undefined && submission === undefined) {
     throw new UsageError(`where should the picks of ${path} go? give --out picks.csv, or a file of another format`);
   }
-  const format = out === undefined ? 'csv' : (to ?? picksFormatOfPath(out));
+  const format = out === undefined ? 'csv' : formatToWrite(out, to);
   await requireApart({ 'the volume': path, '--out': out, '--submission': submission, '--figure': figure });
   const outputs = await openOutputs(terminal, input);
   const output =

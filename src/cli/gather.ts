@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
-import { isCryoetPicksError } from '../core/errors.ts';
 import { type GatheredProject, type GatheredRun, gatherProject, type UngatheredRun } from '../detect/gather-project.ts';
-import { formatRequirements, type PicksFormatName, picksFormatOfPath } from '../formats/by-name.ts';
+import { formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import { submissionFormat } from '../formats/csv.ts';
 import { numbered } from '../formats/file-context.ts';
 import { encodeRuns } from '../formats/run-by-run.ts';
@@ -15,6 +14,7 @@ import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { formatFor, picksKind, planFiles } from './convert-write.ts';
 import { type DetectCommand, detectCommand } from './detect-command.ts';
 import { isFolder, type Output, openCopick, openOutput, requireApart } from './files.ts';
+import { formatToWrite } from './picks-file.ts';
 import { neededGrid, type RunGrid } from './run-grids.ts';
 import { scoreLines } from './score.ts';
 import { counted, sumOf, type Terminal, UsageError } from './terminal.ts';
@@ -116,14 +116,7 @@ async function openOutputs(terminal: Terminal, input: GatherInput): Promise<Outp
     if (input.to !== undefined) throw new UsageError('--to is the format of --out; give a file or a folder');
     return { submission: csv };
   }
-  let to: PicksFormatName;
-  try {
-    to = input.to ?? picksFormatOfPath(out);
-  } catch (error) {
-    if (isCryoetPicksError(error, 'invalid-option'))
-      throw new UsageError(`--out: ${error.message.replace(/name the format$/, 'give --to')}`);
-    throw error;
-  }
+  const to = formatToWrite(out, input.to);
   if (to === 'relion4' && input.voxelSize === undefined) {
     throw new UsageError('RELION 4 counts in pixels of the tilt series; give their size in Å by --voxel-size');
   }

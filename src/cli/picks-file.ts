@@ -1,11 +1,12 @@
 import type { Warning } from '../core/concurrency.ts';
-import { CryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import {
   detectPicksFormat,
   type FormatOptions,
   formatRequirements,
   type PicksFormatName,
   picksFormat,
+  picksFormatOfPath,
 } from '../formats/by-name.ts';
 import type { NamesByNumber } from '../formats/file-context.ts';
 import { decodePicks, leftOutOf, type PointsColumn, type TableColumn } from '../formats/format.ts';
@@ -64,12 +65,14 @@ export interface PicksFileContent {
 /**
  * Finds the format of a picks file.
  *
- * @throws {@link CryoetPicksError} `invalid-picks` for an empty file; `invalid-option` for an extension that no format has; {@link UsageError} for `--columns` of a file that is not a plain table.
+ * @throws {@link CryoetPicksError} `invalid-picks` for an empty file; {@link UsageError} for an extension that no format has, and for
+ *   `--columns` of a file that is not a plain table.
  */
 export function openPicksFile(input: PicksFileInput, { bytes, run, signal }: PicksFileContent): PicksFile {
   const { input: path, columns, voxelSize, shape, coordinates, object = [] } = input;
   if (bytes.length === 0) throw new CryoetPicksError('invalid-picks', `picks file ${path} is empty`, { path });
-  const from = input.from ?? (columns === undefined ? detectPicksFormat(path, beginningOf(bytes)) : 'points');
+  const detected = () => (columns === undefined ? detectPicksFormat(path, beginningOf(bytes)) : 'points');
+  const from = input.from ?? orNamedBy('--from', detected);
   if (columns !== undefined && from !== 'points') {
     throw new UsageError(`--columns applies to plain tables (--from points), but the format is ${from}`);
   }
@@ -97,6 +100,25 @@ export function openPicksFile(input: PicksFileInput, { bytes, run, signal }: Pic
       return { runs, warnings, columns: read };
     },
   };
+}
+
+/**
+ * The format of a picks file to write: that of `--to`, or else the one of the file's extension.
+ *
+ * @throws {@link UsageError} if several formats have the extension, or none.
+ */
+export function formatToWrite(path: string, to: PicksFormatName | undefined): PicksFormatName {
+  return to ?? orNamedBy('--to', () => picksFormatOfPath(path));
+}
+
+/** The format that is found; where none is, the error names the option that gives it. */
+function orNamedBy(flag: '--from' | '--to', find: () => PicksFormatName): PicksFormatName {
+  try {
+    return find();
+  } catch (error) {
+    if (!isCryoetPicksError(error, 'invalid-option')) throw error;
+    throw new UsageError(`${error.message} (option ${flag})`, { cause: error });
+  }
 }
 
 /** The formats that count in Å, whatever the voxel size. */

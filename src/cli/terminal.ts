@@ -216,7 +216,6 @@ const flags: Readonly<Record<string, string>> = {
   runs: '--run',
   object: '--object',
   objects: '--object',
-  format: '--from or --to',
   overwrite: '--overwrite',
   overlay: 'detect --overlay',
   tomogram: '--tomogram',

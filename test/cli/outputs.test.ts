@@ -129,3 +129,31 @@ describe('standard output', () => {
     expect(text.stderr + text.stdout).toContain('a\\u001b[2J\\u202eb');
   });
 });
+
+describe('a file name that leaves its format open', () => {
+  beforeEach(async () => {
+    await writeFile(at('in.xyz'), csv);
+    await writeFile(at('copick.json'), JSON.stringify({ pickable_objects: [], static_root: '.', overlay_root: 'o' }));
+  });
+
+  it.each<[command: string, flag: string, args: (at: (name: string) => string) => string[]]>([
+    ['convert', '--to', (at) => [at('in.csv'), at('out.star')]],
+    ['convert', '--to', (at) => [at('in.csv'), at('out')]],
+    ['convert', '--from', (at) => [at('in.xyz'), at('out.csv')]],
+    ['import', '--from', (at) => [at('in.xyz'), at('copick.json'), '--user-id', 'me']],
+    ['detect', '--to', (at) => [at('a.mrc'), '--out', at('out.star')]],
+    ['detect', '--to', (at) => [at('a.mrc'), '--out', at('out')]],
+    ['gather', '--to', (at) => [at('copick.json'), '--out', at('out.star')]],
+    ['gather', '--to', (at) => [at('copick.json'), '--out', at('out')]],
+  ])(
+    '%s asks for the format of a file name that leaves it open by %s, an option that it has',
+    async (command, flag, argsOf) => {
+      await writeFile(at('a.mrc'), 'MAP ');
+      const { exitCode, stderr } = await captureCli([command, ...argsOf(at)]);
+      expect(stderr).toMatch(/(may be any of|cannot guess the format of) .*\(option --\w+\)\n$/);
+      expect(stderr.match(/--[a-z-]+/g)).toEqual([flag]);
+      expect(exitCode).toBe(2);
+      expect((await captureCli([command, '--help'])).stdout).toContain(`${flag} <format>`);
+    },
+  );
+});
