@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Run } from '../copick/run.ts';
+import { listNames } from '../copick/tree.ts';
 import { MAX_THREADS } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { fitsVoxelSize, isUnknownVoxelSize, requireVoxelSize } from '../detect/voxel-size.ts';
@@ -63,10 +64,19 @@ export interface OpenModelOptions {
   readonly model?: string | undefined;
   /** @defaultValue the processors that the scheduler gives this process; without a scheduler, all */
   readonly threads?: number | undefined;
+  /** Objects that it must find. */
+  readonly object?: readonly string[] | undefined;
 }
 
-/** Loads the runtime, or the one in WebAssembly where it is not there, and a model; the caller disposes it. */
-export async function openModel(terminal: Terminal, { model, threads: given }: OpenModelOptions = {}): Promise<Model> {
+/**
+ * Loads the runtime, or the one in WebAssembly where it is not there, and a model; the caller disposes it.
+ *
+ * @throws {@link UsageError} naming the first of the objects that the model does not find.
+ */
+export async function openModel(
+  terminal: Terminal,
+  { model: path, threads: given, object: objects = [] }: OpenModelOptions = {},
+): Promise<Model> {
   if (given !== undefined && given > MAX_THREADS)
     throw new UsageError(`--threads is ${given}, expected at most ${MAX_THREADS}: each thread takes memory`);
   const cpus = cpusOfScheduler(process.env);
@@ -77,7 +87,13 @@ export async function openModel(terminal: Terminal, { model, threads: given }: O
     return web;
   };
   const runtime = await loadRuntime(undefined, { fallback, warn: (line) => terminal.warn(line) });
-  return loadModel(runtime, model, { threads, signal: terminal.signal });
+  const model = await loadModel(runtime, path, { threads, signal: terminal.signal });
+  const { name, classes } = model.spec;
+  const unknown = objects.find((object) => !classes.includes(object));
+  if (unknown === undefined) return model;
+  await model.dispose();
+  const known = listNames(classes.filter((one) => one !== null));
+  throw new UsageError(`--object names "${unknown}", which model "${name}" does not find; it finds ${known}`);
 }
 
 /** Options of {@link fitting}. */

@@ -14,6 +14,7 @@ import {
   perObject,
   positiveCount,
   project as projectRule,
+  quotedNames,
   type RulesFor,
   requireArgument,
   requireOptions,
@@ -136,6 +137,9 @@ export async function pickFrom(
   const mask = await options.mask?.of(run, candidates.grid);
   const chosen = chosenOf(candidates, options);
   const { classes } = chosen;
+  for (const { name } of objects ?? []) {
+    if (!candidates.objects.includes(name)) onWarning?.(withoutCandidates(name, candidates));
+  }
   const shares = sharesOf(classes, options, 'pickProject');
   const { thresholds, maxFalse } = thresholdsWithin(candidates, {
     ...{ shares, objects, thresholds: options.thresholds, minDistances, mask, onWarning },
@@ -161,6 +165,12 @@ export async function pickFrom(
   const ifVersion = await unchangedVersions(run, before, wanted);
   await run.writePicks(picks, { userId, sessionId, objects: classes, provenance: records, ifVersion, signal });
   return { run: run.name, status: 'detected', picks: byObject(picks, classes), objects: classes, maxFalse };
+}
+
+/** Warns of an object that was asked for, and was not looked for when the candidates were found. */
+function withoutCandidates(name: string, { objects }: Candidates): Warning {
+  const message = `there are no candidates of "${name}", so it is not picked, only of ${quotedNames(objects)}; detect it first`;
+  return { code: 'object-without-candidates', message };
 }
 
 /** How the scores of candidates came about; of candidates that were written without a record, nothing is known. */
