@@ -75,7 +75,11 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
     const summary: RunSummary = { run, status: 'detected', ...searched.summary, seconds: secondsSince() };
     terminal.event(eventOf(summary));
     const { picks: counts = {}, maxFalse } = summary;
-    terminal.print(...countTable('picks', { runs: [{ run, counts }] }), '', ...maxFalseLines([{ run, maxFalse }]));
+    terminal.print(
+      ...countTable('picks', { runs: [{ run, counts }] }),
+      '',
+      ...maxFalseLines([{ run, picks: counts, maxFalse }]),
+    );
     terminal.print(...Object.entries(files).map(([what, file]) => `${what.padEnd(12)}${file}`));
     const document: VolumeDocument = { runs: [summary], ...files, warnings: searched.warnings };
     return { json: document };

@@ -1,6 +1,8 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { shortThreshold } from '../../src/cli/detect.ts';
 import { type ChosenThreshold, type ParticlePick, parseSubmission, sourceFromArray } from '../../src/entry/index.ts';
 import { encodeMrc } from '../../src/entry/io.ts';
 import { openProject } from '../../src/entry/node.ts';
@@ -81,10 +83,78 @@ describe('detect --from-candidates', () => {
       const row = stdout.split('\n').find((line) => line.startsWith('TS_1_3 ') && line.includes(` ${object} `));
       const words =
         chosen.reason ?? (chosen.picks === 0 ? 'no pick is sure enough' : `about ${chosen.falsePicks!.toFixed(1)}`);
-      expect(row).toContain(`${Number(chosen.threshold.toPrecision(3))}`);
+      expect(row).toContain(` ${shortThreshold(chosen.threshold)} `);
       expect(row).toContain(words);
     }
     expect(Object.values<ChosenThreshold>(maxFalse).some(({ picks: count }) => count === 0)).toBe(true);
+  });
+
+  it.each([
+    ['', []],
+    ['in a mask, the best of each object', ['--face-margin', '40', '--max', '1']],
+  ])(
+    'detect --threshold gives the same picks with the thresholds that --max-false prints, and as many as it prints %s',
+    async (_, how) => {
+      const one = ['--run', 'TS_1_3', ...how];
+      const { picks, stdout } = await pick('--max-false', '0.2', ...one);
+      const rows = [...stdout.matchAll(/^TS_1_3 +(\S+) +(\S+) +(\d+) {2}/gm)];
+      expect(rows.length).toBe(6);
+      expect(picks.length).toBeGreaterThan(0);
+      for (const [, object, , count] of rows) {
+        expect(picks.filter((found) => found.object === object).length).toBe(Number(count));
+      }
+      const typed = rows.flatMap(([, object, threshold]) => ['--threshold', `${object}=${threshold}`]);
+      expect((await pick(...typed, ...one)).picks).toEqual(picks);
+    },
+  );
+
+  it('detect --from-candidates warns of an object that was not looked for, by its name; a search refuses what its network does not find', async () => {
+    const user = ['--run', 'TS_1_3', '--user-id', 'me'];
+    await captureCli(['detect', config, '--tomogram', 'denoised', ...user, '--object', 'ribosome']);
+    const both = ['--object', 'ribosome', 'virus-like-particle'];
+    const { exitCode, stderr } = await captureCli(['detect', config, '--from-candidates', ...user, ...both]);
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain(
+      'run "TS_1_3": there are no candidates of "virus-like-particle", so it is not picked, only of "ribosome"; detect it first',
+    );
+    const project = JSON.parse(await readFile(config, 'utf8'));
+    project.pickable_objects.push({
+      name: 'nucleosome',
+      is_particle: true,
+      label: 9,
+      color: [1, 2, 3, 255],
+      radius: 60,
+    });
+    await writeFile(config, JSON.stringify(project));
+    for (const how of [[], ['--dry-run']]) {
+      const search = ['detect', config, '--object', 'ribosome', 'nucleosome', ...how];
+      const refused = await captureCli([...search, '--tomogram', 'denoised', ...user]);
+      expect(refused.exitCode).toBe(2);
+      expect(refused.stderr).toContain(
+        '--object names "nucleosome", which model "default" does not find; it finds "apo-',
+      );
+    }
+  });
+
+  it('shortThreshold gives few digits, and no score between them and the threshold', () => {
+    expect([0.5, 0.30000001192092896, 1, -2.5, 0].map(shortThreshold)).toEqual([0.5, 0.3, 1, -2.5, 0]);
+    fc.assert(
+      fc.property(fc.float({ noNaN: true, min: Math.fround(-100), max: 100 }), (score) => {
+        const short = shortThreshold(score);
+        expect(short).toBeLessThanOrEqual(score);
+        // Scores are float32: the next one below counts up or down by a bit.
+        const bits = new Int32Array(Float32Array.of(score).buffer);
+        bits[0]! += score > 0 ? -1 : 1;
+        const [below] = new Float32Array(bits.buffer);
+        if (score !== 0) expect(short).toBeGreaterThan(below!);
+        const digits = String(short)
+          .replace(/e.*|[-.]/g, '')
+          .replace(/^0+/, '');
+        if (Math.abs(score) > 1e-30) expect(digits.length).toBeLessThanOrEqual(9);
+        const above = score + Math.max(Math.abs(score) * Number.EPSILON, Number.MIN_VALUE);
+        expect(shortThreshold(above)).toBeGreaterThan(score);
+      }),
+    );
   });
 
   it('detect --from-candidates names threshold and floor where the threshold is too low, and keeps the picks', async () => {
