@@ -11,7 +11,7 @@ import {
   picksFormat,
 } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered, requireOneVoxelSize } from '../formats/file-context.ts';
-import { decodePicks, encodePicks, type Loss, lossesOf, type TableColumn } from '../formats/format.ts';
+import { decodePicks, encodePicks, lossesOf, type TableColumn } from '../formats/format.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/grid.ts';
 import type { Outcome } from './command.ts';
@@ -48,6 +48,8 @@ export interface ConvertDocument {
   readonly picks: number;
   /** What the new file cannot hold. */
   readonly losses: readonly string[];
+  /** Which class number stands for which object, where the format has numbers. */
+  readonly classes?: NamesByNumber | undefined;
   readonly warnings: readonly Warning[];
   /** What the columns of a plain table were taken for. */
   readonly columns?: readonly TableColumn[] | undefined;
@@ -96,18 +98,20 @@ export async function writePicks(terminal: Terminal, source: Source, destination
   const kept = isWhole ? runs.filter(({ run }) => !failed.has(run)) : [];
   const picks = kept.reduce((sum, one) => sum + one.picks.length, 0);
   const format = picksFormat(to, formatOptions);
+  const classes = classesOf(to, objects);
   const losses = [...source.leftOut, ...(await lossesOf(kept, { format, signal: terminal.signal }))];
   if (files.length > 0) {
     const where = isFolder ? `${output} (${counted(files.length, 'file')})` : output;
     terminal.print(`${counted(picks, 'pick')} of ${counted(kept.length, 'run')}, ${from} to ${to}: ${where}`);
     if (destination.verbose && columns.length > 0) terminal.print(describeColumns(columns));
-    terminal.print(...notes(format.losses, { losses, objects, names, verbose: destination.verbose }));
+    terminal.print(...notes(to, { losses, classes, names, verbose: destination.verbose }));
   }
   if (failures.length > 0) {
     terminal.print(`${counted(failed.size, 'run')} failed${files.length === 0 ? '; nothing was written' : ''}`);
   }
   const document: ConvertDocument = {
     ...{ from, to, runs: kept.length, picks, losses, warnings },
+    ...(classes && { classes }),
     ...(columns.length > 0 && { columns }),
     ...(isFolder && { files: files.map(({ path }) => path) }),
     ...(from === 'project' && { tomograms: Object.fromEntries(grids), failed: failures }),
@@ -153,19 +157,37 @@ async function hasPoints(bytes: Uint8Array): Promise<boolean> {
   return Array.isArray((json as { readonly points?: unknown }).points);
 }
 
+/** Which class number stands for which object in a file; undefined if the format names objects, or there are none. */
+export function classesOf(to: PicksFormatName, objects: NamesByNumber): NamesByNumber | undefined {
+  return formatRequirements[to].numbersObjects && Object.keys(objects).length > 0 ? objects : undefined;
+}
+
+/** The line that says which class number is which object; none where numbers are the names. */
+export function classLines(classes: NamesByNumber | undefined): string[] {
+  const named = namedNumbers(classes ?? {});
+  return named.length === 0 ? [] : [`classes: ${named.join(', ')}`];
+}
+
 interface Notes {
   readonly losses: readonly string[];
-  readonly objects: NamesByNumber;
+  readonly classes: NamesByNumber | undefined;
   readonly names: NamesByNumber;
   readonly verbose?: true | undefined;
 }
 
-/** With `--verbose`, what the format cannot hold and which number stands for which name; otherwise whether anything is lost. */
-function notes(possible: readonly Loss[], { losses, objects, names, verbose }: Notes): string[] {
-  if (!verbose) return losses.length > 0 ? ['the format cannot hold everything; --verbose lists what is lost'] : [];
-  const parts = new Set(possible.map(({ part }) => part));
-  const classes = parts.has('object') ? numberLines('class', objects) : [];
-  return [...losses, ...classes, ...(parts.has('run') ? numberLines('tomogram', names) : [])];
+/** The class numbers; with `--verbose`, also what the format cannot hold and the numbers of runs, else whether anything is lost. */
+function notes(to: PicksFormatName, { losses, classes, names, verbose }: Notes): string[] {
+  if (!verbose) {
+    const hint = losses.length > 0 ? ['the format cannot hold everything; --verbose lists what is lost'] : [];
+    return [...hint, ...classLines(classes)];
+  }
+  const runs = formatRequirements[to].numbersRuns ? namedNumbers(names).map((line) => `tomogram ${line}`) : [];
+  return [...losses, ...classLines(classes), ...runs];
+}
+
+/** `1 is ribosome`, for each number that is not the name itself. */
+function namedNumbers(names: NamesByNumber): string[] {
+  return Object.entries(names).flatMap(([number, name]) => (number === name ? [] : [`${number} is ${name}`]));
 }
 
 interface Formatted {
@@ -190,12 +212,6 @@ async function formatted(
     }
   }
   return { written, failures: [...failed.values()] };
-}
-
-/** Which number stands for which name, if there are several. */
-function numberLines(what: string, names: NamesByNumber): string[] {
-  const entries = Object.entries(names).filter(([number, name]) => number !== name);
-  return entries.length < 2 ? [] : entries.map(([number, name]) => `${what} ${number} is ${name}`);
 }
 
 /** Options of {@link planFiles}. */

@@ -5,7 +5,7 @@ import { checkTomogram } from '../detect/check-tomogram.ts';
 import { detectWithThresholds, type PicksWithThresholds } from '../detect/particles.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import { type PicksFormatName, picksFormat } from '../formats/by-name.ts';
-import { numbered } from '../formats/file-context.ts';
+import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import type { Model } from '../inference/model.ts';
 import { type CziiObject, cziiRules } from '../metric/rules.ts';
 import { formatSubmission } from '../picks/submission.ts';
@@ -13,7 +13,7 @@ import type { Intensity } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome } from './command.ts';
-import { picksKind } from './convert-write.ts';
+import { classesOf, classLines, picksKind } from './convert-write.ts';
 import { eventOf, maxFalseLines, type Outputs, openOutputs, type RunSummary } from './detect.ts';
 import { type Output, openOutput, requireApart } from './files.ts';
 import { type InputMask, maskOfInput, openVolume } from './masks.ts';
@@ -29,6 +29,8 @@ interface VolumeDocument {
   readonly out?: string | undefined;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
+  /** Which class number stands for which object in the file of `out`, where its format has numbers. */
+  readonly classes?: NamesByNumber | undefined;
   readonly warnings: readonly Warning[];
 }
 
@@ -71,7 +73,7 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
   const secondsSince = () => Math.round((performance.now() - started) / 100) / 10;
   terminal.event({ event: 'started', run, runsDone: 0, runsTotal: 1 });
   try {
-    const { files, ...searched } = await searchVolume(terminal, { input, run, format, output, outputs });
+    const { files, classes, ...searched } = await searchVolume(terminal, { input, run, format, output, outputs });
     const summary: RunSummary = { run, status: 'detected', ...searched.summary, seconds: secondsSince() };
     terminal.event(eventOf(summary));
     const { picks: counts = {}, maxFalse } = summary;
@@ -81,7 +83,11 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
       ...maxFalseLines([{ run, picks: counts, maxFalse }]),
     );
     terminal.print(...Object.entries(files).map(([what, file]) => `${what.padEnd(12)}${file}`));
-    const document: VolumeDocument = { runs: [summary], ...files, warnings: searched.warnings };
+    terminal.print(...classLines(classes));
+    const document: VolumeDocument = {
+      ...{ runs: [summary], ...files, warnings: searched.warnings },
+      ...(classes && { classes }),
+    };
     return { json: document };
   } catch (error) {
     if (!terminal.signal.aborted)
@@ -105,6 +111,7 @@ async function searchVolume(
 ): Promise<{
   readonly summary: Pick<RunSummary, 'picks' | 'maxFalse'>;
   readonly files: Readonly<Record<string, string>>;
+  readonly classes: NamesByNumber | undefined;
   readonly warnings: readonly Warning[];
 }> {
   const { signal } = terminal;
@@ -123,12 +130,13 @@ async function searchVolume(
   const found = [{ run, picks }];
   const { shape, voxelSize } = volume.grid;
   const classes = model.spec.classes.filter((name) => name !== null);
-  const options = { shape, voxelSize, run, objects: numbered(new Set(input.object ?? classes)) };
+  const objects = numbered(new Set(input.object ?? classes));
+  const options = { shape, voxelSize, run, objects };
   await output?.write(picksFormat(format, options).format(found));
   await outputs.submission?.write(formatSubmission(found));
   if (outputs.figure !== undefined) {
     const colorless: PickableObject['color'] = [100, 100, 100, 255];
-    const objects = figureObjects(
+    const drawn = figureObjects(
       classes.map((name) => ({
         name,
         isParticle: true,
@@ -138,7 +146,7 @@ async function searchVolume(
       })),
     );
     await outputs.figure.write(
-      await renderFigure(volume, { picks, objects, title: run, format: figureFormat(figure!), signal }),
+      await renderFigure(volume, { picks, objects: drawn, title: run, format: figureFormat(figure!), signal }),
     );
   }
   const files = Object.fromEntries(
@@ -147,7 +155,7 @@ async function searchVolume(
     ),
   );
   const summary = { picks: countByObject(picks, input.object ?? classes), ...(maxFalse && { maxFalse }) };
-  return { summary, files, warnings };
+  return { summary, files, classes: output && classesOf(format, objects), warnings };
 }
 
 /** The name of a volume: that of its file, without endings. */

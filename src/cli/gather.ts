@@ -4,14 +4,14 @@ import type { Run } from '../copick/run.ts';
 import { type GatheredProject, type GatheredRun, gatherProject, type UngatheredRun } from '../detect/gather-project.ts';
 import { formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import { submissionFormat } from '../formats/csv.ts';
-import { numbered } from '../formats/file-context.ts';
+import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { encodeRuns } from '../formats/run-by-run.ts';
 import { projectRules } from '../metric/rules.ts';
 import { type RunningReport, runningScore } from '../metric/score.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { chosenRuns } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
-import { formatFor, picksKind, planFiles } from './convert-write.ts';
+import { classesOf, classLines, formatFor, picksKind, planFiles } from './convert-write.ts';
 import { type DetectCommand, detectCommand } from './detect-command.ts';
 import { isFolder, type Output, openCopick, openOutput, requireApart } from './files.ts';
 import { formatToWrite } from './picks-file.ts';
@@ -59,6 +59,8 @@ interface GatherDocument {
   readonly picks?: Readonly<Record<string, number>> | undefined;
   readonly submission?: string | undefined;
   readonly out?: string | undefined;
+  /** Which class number stands for which object in the files of `out`, where their format has numbers. */
+  readonly classes?: NamesByNumber | undefined;
   /** Of the runs that have a truth, and how many they are. */
   readonly score?: (RunningReport & { readonly runs: number }) | undefined;
 }
@@ -161,7 +163,7 @@ interface Collecting {
 async function collect(
   terminal: Terminal,
   { project, runs, gathered, outputs, input }: Collecting,
-): Promise<Pick<GatherDocument, 'fromFiles' | 'picks' | 'submission' | 'out' | 'score'>> {
+): Promise<Pick<GatherDocument, 'fromFiles' | 'picks' | 'submission' | 'out' | 'classes' | 'score'>> {
   const { signal } = terminal;
   const fromFiles: Record<string, number> = {};
   const picks: Record<string, number> = Object.fromEntries(gathered.objects.map((object) => [object, 0]));
@@ -202,10 +204,13 @@ async function collect(
   const files = { submission: where(submission?.path), out: where(out?.path ?? folder) };
   terminal.print(`${counted(sumOf(picks), 'pick')} of ${counted(gathered.done.length, 'run')}`);
   for (const [what, path] of Object.entries(files)) if (path !== undefined) terminal.print(`${what.padEnd(12)}${path}`);
+  const classes = writing && classesOf(writing.to, numbersOf(writing).objects);
+  terminal.print(...classLines(classes));
   return {
     ...{ fromFiles, picks },
     ...(files.submission && { submission: files.submission }),
     ...(files.out && { out: files.out }),
+    ...(classes && { classes }),
     ...(scoring && scoring.runs() > 0 && { score: { ...scoring.report(), runs: scoring.runs() } }),
   };
 }

@@ -208,6 +208,8 @@ export interface FormatRequirements {
   readonly oneRun?: true | undefined;
   /** True if a file holds only one object. */
   readonly oneObject?: true | undefined;
+  /** True if its files number the objects of picks, as classes, and do not name them. */
+  readonly numbersObjects?: true | undefined;
   /** True if its files number their tomograms, and do not name them. */
   readonly numbersRuns?: true | undefined;
   /** True if a file of several runs is a header and the rows of each run, which `encodeRuns` writes one after the other. */
@@ -225,12 +227,12 @@ export const formatRequirements: Readonly<Record<PicksFormatName, FormatRequirem
   csv: { extension: 'csv', rowsOfRuns: true },
   submission: { extension: 'csv', rowsOfRuns: true },
   copick: { extension: 'json', oneRun: true, oneObject: true },
-  relion3: { ...oneTable, extension: 'star', rowsOfRuns: true },
-  relion4: { extension: 'star', rowsOfRuns: true },
-  relion5: { extension: 'star', tomogram: 'voxelSizeAndShape', rowsOfRuns: true },
-  dynamo: { ...oneTable, extension: 'tbl', numbersRuns: true },
-  stopgap: { ...oneTable, extension: 'star', numbersRuns: true },
-  tom: { ...oneTable, extension: 'em', numbersRuns: true },
+  relion3: { ...oneTable, extension: 'star', numbersObjects: true, rowsOfRuns: true },
+  relion4: { extension: 'star', numbersObjects: true, rowsOfRuns: true },
+  relion5: { extension: 'star', tomogram: 'voxelSizeAndShape', numbersObjects: true, rowsOfRuns: true },
+  dynamo: { ...oneTable, extension: 'tbl', numbersObjects: true, numbersRuns: true },
+  stopgap: { ...oneTable, extension: 'star', numbersObjects: true, numbersRuns: true },
+  tom: { ...oneTable, extension: 'em', numbersObjects: true, numbersRuns: true },
   imod: { ...oneTable, extension: 'mod', oneRun: true },
   eman2: { extension: 'json', tomogram: 'voxelSizeAndShape', oneRun: true },
   ndjson: { ...oneTable, extension: 'ndjson', oneRun: true, oneObject: true },

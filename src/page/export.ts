@@ -144,7 +144,7 @@ export function exportNotes(
   );
   const found = new Set(runs.flatMap(({ picks }) => picks.map(({ object }) => object)));
   const classes = Object.entries(numbers.objects ?? {}).filter(([, object]) => found.has(object));
-  const hasNumbers = classes.length > 0 && format.losses.some(({ part }) => part === 'object');
+  const hasNumbers = classes.length > 0 && formatRequirements[name].numbersObjects === true;
   const legend = classes.map(([number, object]) => `${number} is ${object}`).join(', ');
   const lost = hasNumbers ? losses.filter((loss) => !loss.startsWith('object:')) : losses;
   const added = runs.flatMap(({ picks }) => picks).filter((pick) => !hasScore(pick)).length;

@@ -1,7 +1,13 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { formatRequirements, picksFormat, picksFormatNames, relion5Format } from '../../src/entry/formats.ts';
+import {
+  type FormatOptions,
+  formatRequirements,
+  picksFormat,
+  picksFormatNames,
+  relion5Format,
+} from '../../src/entry/formats.ts';
 import type { RunPicks } from '../../src/entry/index.ts';
 import { openProject } from '../../src/entry/node.ts';
 import { captureCli } from '../support/capture-cli.ts';
@@ -180,4 +186,21 @@ describe('formatRequirements', () => {
     expect(refused(['a', 'b'].map((run) => ({ run, picks: [pick] })))).toBe(oneRun);
     expect(refused([{ run: 'a', picks: [pick, { ...pick, object: 'virus' }] }])).toBe(oneObject);
   });
+
+  it.each(picksFormatNames)(
+    'formatRequirements says whether a file of %s has numbers for names, of objects and of runs',
+    (name) => {
+      const { numbersObjects = false, numbersRuns = false } = formatRequirements[name];
+      const object = { object: 'ribosome', objects: { 7: 'ribosome' } };
+      const run = { run: 'TS_1', runs: { 7: 'TS_1' } };
+      const grid = { shape: [4, 5, 6], voxelSize: 10 } as const;
+      const writtenWith = (options: FormatOptions) =>
+        Buffer.from(picksFormat(name, { ...grid, ...options }).format([{ run: 'TS_1', picks: [pick] }])).toString(
+          'latin1',
+        );
+      const usual = writtenWith({ object: 'ribosome', run: 'TS_1' });
+      expect(writtenWith({ ...object, run: 'TS_1' }) !== usual).toBe(numbersObjects);
+      expect(writtenWith({ object: 'ribosome', ...run }) !== usual).toBe(numbersRuns);
+    },
+  );
 });

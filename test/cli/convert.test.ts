@@ -32,17 +32,20 @@ describe('convert', () => {
     expect(await written('again.csv')).toBe(csv);
   });
 
-  it('convert lists losses with --verbose, and otherwise says only that there are some', async () => {
+  it('convert says which class is which object, lists losses with --verbose, and otherwise says only that there are some', async () => {
     const args = ['in.csv', 'out.tbl', '--voxel-size', '10'];
-    expect((await convert(...args)).stdout.split('\n')[1]).toBe(
+    expect((await convert(...args)).stdout.split('\n').slice(1)).toEqual([
       'the format cannot hold everything; --verbose lists what is lost',
-    );
+      'classes: 1 is ribosome, 2 is apo-ferritin',
+      '',
+    ]);
+    const { classes } = JSON.parse((await convert(...args, '--json')).stdout);
+    expect(classes).toEqual({ 1: 'ribosome', 2: 'apo-ferritin' });
     const { stdout } = await convert(...args, '--verbose');
     expect(stdout.split('\n').slice(1)).toEqual([
       'object: Dynamo has class numbers, not names (3 of 3 picks)',
       'run: Dynamo has tomogram numbers, not names (3 of 3 picks)',
-      'class 1 is ribosome',
-      'class 2 is apo-ferritin',
+      'classes: 1 is ribosome, 2 is apo-ferritin',
       'tomogram 1 is TS_1',
       'tomogram 2 is TS_2',
       '',

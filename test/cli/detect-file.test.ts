@@ -1,7 +1,9 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
-import { sourceFromArray, toFloat32, writeTomogram } from '../../src/entry/index.ts';
+import { countByObject } from '../../src/cli/terminal.ts';
+import { csvFormat, type PicksFormat, parsePicks, picksFormat } from '../../src/entry/formats.ts';
+import { type RunPicks, sourceFromArray, toFloat32, writeTomogram } from '../../src/entry/index.ts';
 import { directoryStore, openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
 import { captureCli, eventsOf, finishedOf } from '../support/capture-cli.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';
@@ -279,3 +281,21 @@ it('detect takes --voxel-size for an OME-Zarr image without one, and asks for it
   const given = await captureCli([...args, '--voxel-size', '10']);
   expect(given.exitCode).toBe(0);
 });
+
+it.each(['relion5', 'dynamo'] as const)(
+  'detect says which class number is which object in a file of %s, of all that it looked for',
+  async (to) => {
+    const objects = ['--object', 'ribosome', '--object', 'apo-ferritin'];
+    const args = ['detect', await image('a.zarr', 10), ...search, '--invert', ...objects];
+    const csv = (await captureCli(args)).stdout;
+    const out = join(folder, 'picks.star');
+    const toFile = [...args, '--out', out, '--to', to];
+    expect((await captureCli(toFile)).stdout).toMatch(/^classes: 1 is ribosome, 2 is apo-ferritin$/m);
+    const { classes } = finishedOf(await captureCli([...toFile, '--json']));
+    const format = picksFormat(to, { shape: [24, 40, 40], voxelSize: 10, objects: classes, run: 'a' });
+    const countsOf = (runs: readonly RunPicks[]) => countByObject(runs.flatMap(({ picks }) => picks));
+    const found = countsOf(parsePicks(await readFile(out, 'utf8'), { format: format as PicksFormat<string> }));
+    expect(found).toEqual(countsOf(parsePicks(csv, { format: csvFormat() })));
+    expect(found).toHaveProperty('ribosome');
+  },
+);

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parsePicks, picksFormat } from '../../src/entry/formats.ts';
 import { formatSubmission, parseSubmission } from '../../src/entry/index.ts';
-import { openProject } from '../../src/entry/node.ts';
 import { captureCli } from '../support/capture-cli.ts';
 import { smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -116,11 +115,14 @@ describe('gather', () => {
     const files = await gather('--out', at('gathered.star'), '--from-picks', ...star);
     expect(files.stderr).toBe('');
     expect(files.exitCode).toBe(0);
+    expect(files.stdout).toMatch(/^classes: 1 is apo-ferritin, 2 is .*, 6 is virus-like-particle$/m);
+    const again = await gather('--out', at('gathered.star'), '--from-picks', ...star, '--json');
+    const { classes } = JSON.parse(again.stdout);
     const user = ['--user-id', 'cryoet-picks', '--session-id', '0'];
     await captureCli(['convert', config, at('converted.star'), ...user, ...star]);
     const numbers = picksFormat('relion5', {
       ...{ shape: [24, 40, 40], voxelSize: 10.012 },
-      objects: Object.fromEntries((await openProject(config)).objects.map(({ name }, i) => [i + 1, name])),
+      objects: classes,
     });
     const read = async (name: string) =>
       parsePicks(await readFile(at(name), 'utf8'), { format: numbers as never, source: name }).map(({ run, picks }) => [

@@ -163,6 +163,9 @@ describe('notes about an export', () => {
   it('say which class number is which object, of the objects that are in the file', () => {
     expect(exportNotes([run], 'relion5', needs)).toContain('Its classes: 1 is apo-ferritin, 2 is ribosome');
     expect(exportNotes([ofObject(run, 'ribosome')], 'relion5', needs)).toContain('Its classes: 2 is ribosome');
+    for (const name of ['points', 'ndjson'] as const) {
+      expect(exportNotes([ofObject(run, 'ribosome')], name, needs).join()).not.toContain('classes');
+    }
   });
 
   it('say how many picks were added, and that their score is none of a network, where the file has scores', () => {
