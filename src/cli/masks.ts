@@ -11,7 +11,7 @@ import { givenFields } from '../core/arguments.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import type { Settings } from '../detect/picks-record.ts';
 import type { RunMask } from '../detect/project-runs.ts';
-import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
+import { isUnknownVoxelSize, unknownVoxelSize } from '../detect/voxel-size.ts';
 import { openMrcFile, openStore, openTiffStackFile } from '../entry/node.ts';
 import { isVolume } from '../node/open-project.ts';
 import { openTomogram } from '../ome-zarr/tomogram.ts';
@@ -87,7 +87,7 @@ export async function maskOfInput(
     given.map(async ([option, name]) => {
       const what = `--${option} ${name}`;
       const make = async (labels: VolumeSource) => {
-        requireKnownVoxelSize(labels.grid, what);
+        requireKnownVoxelSize(labels, what);
         try {
           return await labelMask(labels, { exclude: option === 'outside', margin: maskMargin, signal });
         } catch (error) {
@@ -137,12 +137,10 @@ export async function maskOfInput(
   return { of, settings: givenFields(settings) as Settings, ...(drawn.length > 0 && { settingsOf }) };
 }
 
-function requireKnownVoxelSize(grid: VoxelGrid, what: string): void {
+function requireKnownVoxelSize({ grid, warnings }: VolumeSource, what: string): void {
   if (!isUnknownVoxelSize(grid)) return;
   const remedy = 'write the true one, in Å, into its header';
-  throw new UsageError(
-    `${what}: the voxel size of the mask is unknown: it says 1 Å, which programs write if they do not know it; ${remedy}`,
-  );
+  throw new UsageError(`${what}: the voxel size of the mask is unknown: ${unknownVoxelSize(warnings?.())}; ${remedy}`);
 }
 
 /** Throws for a mask that would lie elsewhere than it was drawn; warns of one that leaves out a part of the tomogram. */

@@ -122,7 +122,8 @@ export function fitting(
   return (tomogram, { what, voxelSizeRemedy }) => {
     const { grid } = tomogram;
     if (resample !== true || isUnknownVoxelSize(grid)) {
-      requireVoxelSize(grid, spec, { remedy: 'add --resample', voxelSizeRemedy });
+      const warnings = tomogram.warnings?.();
+      requireVoxelSize(grid, spec, { remedy: 'add --resample', voxelSizeRemedy, warnings });
     }
     const source = invert ? inverted(tomogram) : tomogram;
     if (fitsVoxelSize(grid, spec)) return source;

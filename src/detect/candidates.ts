@@ -108,7 +108,7 @@ export async function detectCandidates(source: VolumeSource, options: DetectCand
     ...{ thresholds: options.thresholds, minDistances: options.minDistances, onWarning },
   });
   const floors = floorsOf(spec, thresholds, options);
-  requireVoxelSize(source.grid, spec);
+  requireVoxelSize(source.grid, spec, { warnings: source.warnings?.() });
 
   const plan = planTiles(source.grid.shape, spec, { overlap, memory });
   const intensity = await measureIntensity(source, { signal, onProgress, onWarning });

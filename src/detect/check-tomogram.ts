@@ -18,7 +18,7 @@ import type { ModelSpec } from '../inference/model.ts';
 import { facesOf, formatZyx, type Point, sizesAgree, type VoxelGrid, type Zyx } from '../space/grid.ts';
 import { type Intensity, notFiniteVoxels, quantile } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { fitsVoxelSize, isUnknownVoxelSize } from './voxel-size.ts';
+import { fitsVoxelSize, isUnknownVoxelSize, unknownVoxelSize } from './voxel-size.ts';
 
 /** Something that looks wrong: a warning with one of these codes, or one of the source's own. */
 export interface Finding extends Warning {
@@ -70,7 +70,7 @@ export function checkTomogram(source: VolumeSource, options: CheckOptions = {}):
   const { picks = [], folderSpacing, spec, intensity } = requireOptions('checkTomogram', options, checkRules);
   const { grid } = source;
   return [
-    ...checkVoxelSize(grid),
+    ...checkVoxelSize(source),
     ...(folderSpacing === undefined ? [] : checkFolder(grid, folderSpacing)),
     ...(spec === undefined ? [] : checkModel(grid, spec)),
     ...checkPicks(
@@ -94,11 +94,11 @@ const checkRules: RulesFor<CheckOptions> = {
   intensity: /* @__PURE__ */ optional(intensityRule),
 };
 
-function checkVoxelSize({ voxelSize }: VoxelGrid): Finding[] {
+function checkVoxelSize({ grid: { voxelSize }, warnings }: VolumeSource): Finding[] {
   const found = `the voxel size is ${formatZyx(voxelSize)} Å (z×y×x)`;
   const code = 'voxel-size-implausible';
   if (isUnknownVoxelSize({ voxelSize })) {
-    return [{ code, message: `${found}, which programs write if they do not know it` }];
+    return [{ code, message: `the voxel size is unknown: ${unknownVoxelSize(warnings?.())}` }];
   }
   if (voxelSize.every((length) => length >= 1 && length <= 100)) return [];
   return [{ code, message: `${found}; tomograms have 1 to 100 Å: is it in nm, or of the unbinned image?` }];

@@ -1,4 +1,13 @@
-import { grid as gridRule, modelSpec, optional, requireArgument, requireOptions, text } from '../core/arguments.ts';
+import {
+  grid as gridRule,
+  modelSpec,
+  optional,
+  optionalList,
+  requireArgument,
+  requireOptions,
+  text,
+} from '../core/arguments.ts';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ModelSpec } from '../inference/model.ts';
 import { formatZyx, type VoxelGrid } from '../space/grid.ts';
@@ -13,27 +22,44 @@ export function isUnknownVoxelSize({ voxelSize }: Pick<VoxelGrid, 'voxelSize'>):
   return voxelSize.every((length) => length === 1);
 }
 
+/** What a file says of a voxel size that is unknown, by the warnings of the source that reads it. */
+export function unknownVoxelSize(warnings: readonly Warning[] = []): string {
+  const isAssumed = warnings.some(({ code }) => code === 'voxel-size-assumed');
+  return isAssumed ? 'the file says none' : 'the file says 1 Å, which programs write if they do not know it';
+}
+
+/** Options of {@link requireVoxelSize}. */
+export interface RequireVoxelSizeOptions {
+  /** How voxels of another size can be searched. @defaultValue `pass resampled(tomogram, …)` */
+  readonly remedy?: string | undefined;
+  /** How a voxel size that is unknown can be given. @defaultValue `open it with the option voxelSize` */
+  readonly voxelSizeRemedy?: string | undefined;
+  /** Those of the tomogram, which say whether its file has a voxel size at all. */
+  readonly warnings?: readonly Warning[] | undefined;
+}
+
 /**
  * @throws {@link CryoetPicksError} `invalid-option`, with the remedy, for a tomogram whose voxels the model was not made for: to
  *   resample it, or `voxelSizeRemedy` if its voxel size is unknown.
  */
-export function requireVoxelSize(
-  grid: VoxelGrid,
-  spec: ModelSpec,
-  options: { readonly remedy?: string | undefined; readonly voxelSizeRemedy?: string | undefined } = {},
-): void {
+export function requireVoxelSize(grid: VoxelGrid, spec: ModelSpec, options: RequireVoxelSizeOptions = {}): void {
   requireArgument('requireVoxelSize', 'grid', grid, gridRule);
   requireArgument('requireVoxelSize', 'spec', spec, modelSpec);
-  const rules = { remedy: optional(text), voxelSizeRemedy: optional(text) };
+  const rules = {
+    remedy: optional(text),
+    voxelSizeRemedy: optional(text),
+    warnings: optionalList('a list of warnings'),
+  };
   const {
     remedy = `pass resampled(tomogram, ${spec.voxelSize})`,
     voxelSizeRemedy = 'open it with the option voxelSize',
+    warnings,
   } = requireOptions('requireVoxelSize', options, rules);
   if (fitsVoxelSize(grid, spec)) return;
   if (isUnknownVoxelSize(grid)) {
     throw new CryoetPicksError(
       'invalid-option',
-      `the voxel size of the tomogram is unknown: it says 1 Å, which programs write if they do not know it; ${voxelSizeRemedy}, ` +
+      `the voxel size of the tomogram is unknown: ${unknownVoxelSize(warnings)}; ${voxelSizeRemedy}, ` +
         `the true one in Å (model "${spec.name}" was made for voxels of ${spec.voxelSize} Å)`,
     );
   }

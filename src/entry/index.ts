@@ -239,7 +239,7 @@ export {
 } from '../detect/candidates.ts';
 export { type DetectOptions, detectParticles } from '../detect/particles.ts';
 export type { ChosenThreshold } from '../detect/max-false.ts';
-export { requireVoxelSize } from '../detect/voxel-size.ts';
+export { type RequireVoxelSizeOptions, requireVoxelSize } from '../detect/voxel-size.ts';
 export type {
   DetectedRun,
   FailedRun,

@@ -269,8 +269,8 @@ interface StatedVoxelSize {
 
 function statedVoxelSize(header: MrcHeader): StatedVoxelSize {
   const { cell, intervals } = header;
-  const unknown = (voxelSize: Zyx, message: string): StatedVoxelSize => {
-    return { voxelSize, isKnown: false, warnings: [{ code: 'voxel-size-unknown', message }] };
+  const unknown = (voxelSize: Zyx, warning: Warning): StatedVoxelSize => {
+    return { voxelSize, isKnown: false, warnings: [warning] };
   };
   const along = (axis: MrcAxis) => shortest(cell[axis]) / intervals[axis];
   const voxelSize: Zyx = [along('z'), along('y'), along('x')];
@@ -278,7 +278,8 @@ function statedVoxelSize(header: MrcHeader): StatedVoxelSize {
     const found =
       `the header gives no voxel size (cell ${cell.x}×${cell.y}×${cell.z} Å of ` +
       `${intervals.x}×${intervals.y}×${intervals.z} intervals, x×y×z)`;
-    return unknown([1, 1, 1], `${found}; 1 Å is assumed, give the option voxelSize`);
+    const message = `${found}; 1 Å is assumed, give the option voxelSize`;
+    return unknown([1, 1, 1], { code: 'voxel-size-assumed', message });
   }
   const ofCounts = voxelSizeOfCounts(header, voxelSize);
   if (ofCounts !== undefined) {
@@ -290,7 +291,7 @@ function statedVoxelSize(header: MrcHeader): StatedVoxelSize {
   if (voxelSize.every((length) => Math.abs(length - 1) < 1e-6)) {
     const message =
       'the header gives a voxel size of exactly 1 Å, which programs write if they do not know it; give the option voxelSize';
-    return unknown(voxelSize, message);
+    return unknown(voxelSize, { code: 'voxel-size-unknown', message });
   }
   return { voxelSize, isKnown: true, warnings: [] };
 }

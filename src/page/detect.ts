@@ -52,6 +52,7 @@ export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): S
   if (source === undefined) throw new Error('Open a tomogram first.');
   requireVoxelSize(source.grid, spec, {
     remedy: 'resample it first',
+    warnings: source.warnings?.(),
     voxelSizeRemedy: 'give it under "Voxel size", beside the slices',
   });
   const { shape, voxelSize } = source.grid;

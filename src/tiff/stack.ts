@@ -209,7 +209,8 @@ function chosenVoxelSize(page: TiffIfd, { description, warnings, given }: VoxelS
   }
   warnings.push(...found);
   if (voxelSize !== undefined) return voxelSize;
-  warnings.push(unknownSize('the voxel size is unknown; 1 Å is assumed, give the option voxelSize'));
+  const message = 'the voxel size is unknown; 1 Å is assumed, give the option voxelSize';
+  warnings.push({ code: 'voxel-size-assumed', message });
   return [1, 1, 1];
 }
 

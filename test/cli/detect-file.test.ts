@@ -6,6 +6,7 @@ import { csvFormat, type PicksFormat, parsePicks, picksFormat } from '../../src/
 import { type RunPicks, sourceFromArray, toFloat32, writeTomogram } from '../../src/entry/index.ts';
 import { directoryStore, openMrcFile, writeMrcFile } from '../../src/entry/node.ts';
 import { captureCli, eventsOf, finishedOf } from '../support/capture-cli.ts';
+import { withoutVoxelSize } from '../support/mrc-bytes.ts';
 import { filesBelow, smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -52,8 +53,12 @@ it('detect asks for the voxel size of a volume that does not know it, not for re
   const args = ['detect', await volume(1), '--out', '-', '--to', 'csv', '--threads', '1'];
   const unknown = await captureCli([...args, '--resample']);
   expect(unknown.exitCode).toBe(1);
-  expect(unknown.stderr).toMatch(/the voxel size of the tomogram is unknown.*give it by --voxel-size/);
+  expect(unknown.stderr).toMatch(/voxel size of the tomogram is unknown: the file says 1 Å, .*give it by --voxel-size/);
   expect(unknown.stderr).not.toContain('add --resample');
+  await writeFile(args[1]!, withoutVoxelSize(await readFile(args[1]!)));
+  const none = await captureCli([...args, '--resample']);
+  expect(none.stderr).toMatch(/voxel size of the tomogram is unknown: the file says none; give it by --voxel-size/);
+  expect(none.stderr).not.toContain('says 1 Å');
   expect(await captureCli([...args, '--voxel-size', '10'])).toMatchObject({
     exitCode: 0,
     stdout: expect.stringMatching(/^run_name,/),

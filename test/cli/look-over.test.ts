@@ -114,7 +114,7 @@ describe('what looks wrong with a tomogram', () => {
     [
       'a voxel size that was never set',
       { voxelSize: 1 },
-      /the voxel size is 1×1×1 Å \(z×y×x\), which programs write if they do not know it/,
+      /the voxel size is unknown: the file says 1 Å, which programs write if they do not know it/,
     ],
     ['another voxel size than the folder', { voxelSize: 10.2 }, /more than 1 % off the 10 Å of its folder/],
     ['picks outside', { voxelSize: 10, picks: outside }, /1 of 1 picks lie outside/],

@@ -1,10 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { maskOfInput } from '../../src/cli/masks.ts';
 import { memoryStore, sourceFromArray, type Zyx } from '../../src/entry/index.ts';
 import { encodeMrc } from '../../src/entry/io.ts';
 import { projectOf } from '../support/copick-tree.ts';
+import { withoutVoxelSize } from '../support/mrc-bytes.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const shape = [20, 3, 4] as const;
@@ -114,7 +115,14 @@ describe('maskOfInput', () => {
 
   it('a mask without voxel size is refused at once, one of another voxel size and box before a run is searched', async () => {
     const unknown = await maskIn(await tempDir(), { voxel: 200, voxelSize: 1 });
-    await expect(settingsOf(unknown)).rejects.toThrow(/the voxel size of the mask is unknown.*into its header/);
+    await expect(settingsOf(unknown)).rejects.toThrow(
+      /voxel size of the mask is unknown: the file says 1 Å, .*into its header/,
+    );
+    const none = await maskIn(await tempDir(), { voxel: 200 });
+    await writeFile(none, withoutVoxelSize(await readFile(none)));
+    await expect(settingsOf(none)).rejects.toThrow(
+      /voxel size of the mask is unknown: the file says none; .*into its header/,
+    );
     const inside = await maskIn(await tempDir(), { voxel: 200, voxelSize: 5 });
     const mask = await maskOfInput({ inside }, { project, signal });
     const grid = { shape, voxelSize: [10, 10, 10], origin: { x: 0, y: 0, z: 0 } } as const;

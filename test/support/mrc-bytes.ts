@@ -58,3 +58,8 @@ export function mrcFile(
   file.set(body, header.length + extended.length);
   return file;
 }
+
+/** An MRC file whose header has a cell of 0×0×0 Å, as mrcfile writes it where no voxel size is given. */
+export function withoutVoxelSize(file: Uint8Array): Uint8Array {
+  return Uint8Array.from(file).fill(0, 40, 52);
+}

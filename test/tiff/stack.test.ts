@@ -75,7 +75,7 @@ describe('openTiffStack', () => {
     const bytes = edited('ome-nm', edit);
     const stack = await openTiffStack(bytes);
     expect(stack.grid.voxelSize).toEqual([1, 1, 1]);
-    expect(stack.warnings().map(({ code }) => code)).toEqual(['voxel-size-unknown', 'voxel-size-unknown']);
+    expect(stack.warnings().map(({ code }) => code)).toEqual(['voxel-size-unknown', 'voxel-size-assumed']);
     expect(stack.warnings()[0]!.message).toMatch(message);
     const given = await openTiffStack(bytes, { voxelSize: 12 });
     expect(given.grid.voxelSize).toEqual([12, 12, 12]);
