@@ -94,7 +94,7 @@ function notesOf({ picks, userId, sessionId, voxelSpacing, trustOrientation, unk
     ...(userId === '' ? [] : [`user: ${JSON.stringify(userId)} is not carried over`]),
     ...(sessionId === '' ? [] : [`session: ${JSON.stringify(sessionId)} is not carried over`]),
     ...(voxelSpacing === undefined ? [] : [`voxel spacing: ${voxelSpacing} Å is not carried over`]),
-    ...(keys.length === 0 ? [] : [`unknown: ${listNames(keys)} of the file cannot be carried over`]),
+    ...(keys.length === 0 ? [] : [`other fields: ${listNames(keys)} of the file cannot be carried over`]),
     ...(trustOrientation !== false || turned === 0
       ? []
       : [`orientation: omitted, because the file says not to trust it (${turned} of ${picks.length} picks)`]),

@@ -364,14 +364,21 @@ export async function lossesOf(
   return withTurns(lossSteps(runs, options), signal);
 }
 
+/** What is lost with the fields that a review in the page of `view` gives to picks. */
+const reviewLosses: Readonly<Record<string, string>> = {
+  reviewed: 'only files of copick and CSV say which picks a person accepted, moved or added',
+  movedFrom: 'only files of copick say where picks lay, or which object they were, before a person changed them',
+};
+
 /** Picks that are looked at in one piece. */
 const PIECE = 4096;
 
 function* lossSteps(runs: Iterable<RunPicks>, options: Parameters<typeof describeLosses>[1]): Steps<string[]> {
   const { format } = requireOptions('describeLosses', options, { format: lossesRule });
   const stored = Array.isArray(format.keepsUnknown) ? (format.keepsUnknown as readonly string[]) : [];
-  const isLost = (key: string) => !stored.includes(key);
+  const isLost = (key: string) => format.keepsUnknown !== true && !stored.includes(key);
   const lost = new Set<string>();
+  const marks: Record<string, number> = Object.fromEntries(Object.keys(reviewLosses).map((field) => [field, 0]));
   const counts: Record<PickPart, number> = {
     run: 0,
     object: 0,
@@ -391,8 +398,10 @@ function* lossSteps(runs: Iterable<RunPicks>, options: Parameters<typeof describ
         if (instanceId !== undefined) counts.instance++;
         if (rotationOf(transform) !== undefined) counts.orientation++;
         const fields = isFields(unknown) ? Object.keys(unknown).filter(isLost) : [];
-        if (fields.length > 0) counts.unknown++;
-        for (const field of fields) if (lost.size <= SHOWN_FIELDS) lost.add(field);
+        const others = fields.filter((field) => !Object.hasOwn(reviewLosses, field));
+        for (const field of fields) if (Object.hasOwn(marks, field)) marks[field]!++;
+        if (others.length > 0) counts.unknown++;
+        for (const field of others) if (lost.size <= SHOWN_FIELDS) lost.add(field);
       }
       yield;
     }
@@ -400,9 +409,10 @@ function* lossSteps(runs: Iterable<RunPicks>, options: Parameters<typeof describ
     counts.precision += picks.length;
   }
   const names = [...lost].slice(0, SHOWN_FIELDS).map((field) => showJson(field));
-  const what = `fields that only copick has are not stored: ${names.join(', ')}${lost.size > SHOWN_FIELDS ? ', …' : ''}`;
-  const losses = format.keepsUnknown === true ? format.losses : [...format.losses, { part: 'unknown' as const, what }];
-  return losses
-    .filter(({ part }) => counts[part] > 0)
-    .map(({ part, what }) => `${part}: ${what} (${counts[part]} of ${counts.object} picks)`);
+  const named = `${names.join(', ')}${lost.size > SHOWN_FIELDS ? ', …' : ''}`;
+  return [
+    ...format.losses.map(({ part, what }) => [`${part}: ${what}`, counts[part]] as const),
+    ...Object.entries(reviewLosses).map(([field, what]) => [`review: ${what}`, marks[field]!] as const),
+    [`other fields: only files of copick hold ${named}`, counts.unknown] as const,
+  ].flatMap(([line, count]) => (count > 0 ? [`${line} (${count} of ${counts.object} picks)`] : []));
 }

@@ -92,7 +92,7 @@ function estimateOf(graded: Graded, threshold: number, isCounted?: (index: numbe
   const { calibration, falseUpTo } = graded;
   if (calibration === undefined) return { picks, reason: graded.reason };
   if (threshold < calibration.floor) {
-    return { picks, reason: `its calibration is for scores of at least ${calibration.floor}` };
+    return { picks, reason: `${calibrationOf(graded.object)} starts at a score of ${calibration.floor}` };
   }
   const falsePicks =
     picks === reaching
@@ -100,7 +100,7 @@ function estimateOf(graded: Graded, threshold: number, isCounted?: (index: numbe
       : counted!.reduce((sum, isIn, i) => (isIn ? sum + falseUpTo[i + 1]! - falseUpTo[i]! : sum), 0);
   const interval = betaBinomialInterval(picks, falsePicks, calibration.concentration);
   if (isTelling(interval, picks)) return { picks, falsePicks, interval };
-  return { picks, reason: `the estimate is too wide, from ${interval[0]} to ${interval[1]} of ${picks}` };
+  return { picks, reason: `anything from ${interval[0]} to ${interval[1]} of ${picks} is possible` };
 }
 
 /** How many scores, best first, reach a threshold. */
@@ -269,16 +269,24 @@ function calibrationFor(
   { calibration: all = {}, lowestThresholds, grid: { shape } }: Candidates,
   { minDistances }: Picking,
 ): FittingCalibration {
-  if (!Object.hasOwn(all, object)) return { reason: 'the model card has no calibration for it' };
-  if (shape.includes(0)) return { reason: `the volume has no voxels, ${formatZyx(shape)}` };
+  if (!Object.hasOwn(all, object)) return { reason: `the model card has no calibration of ${object}` };
+  if (shape.includes(0)) return { reason: `the tomogram has no voxels (${formatZyx(shape)})` };
   const calibration = all[object]!;
   const { floor, minDistance } = calibration;
   const lowest = lowestThresholds[object]!;
-  if (lowest > floor)
-    return { reason: `candidates are known down to ${lowest}; its calibration needs all down to ${floor}` };
+  if (lowest > floor) {
+    const known = `candidates are known down to a score of ${lowest} only`;
+    return { reason: `${known}, and ${calibrationOf(object)} needs all down to ${floor}` };
+  }
   const distance = minDistances[object]!;
   if (distance === minDistance) return { calibration };
-  return { reason: `picks are ${distance} Å apart; its calibration is for ${minDistance} Å` };
+  return {
+    reason: `picks are at least ${distance} Å apart, and ${calibrationOf(object)} is for ${minDistance} Å`,
+  };
+}
+
+function calibrationOf(object: string): string {
+  return `the model's calibration of ${object}`;
 }
 
 /** Å³ in a µm³. */

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { copickFormat, csvFormat, describeLosses } from '../../src/entry/formats.ts';
+import { cmmFormat, copickFormat, csvFormat, describeLosses } from '../../src/entry/formats.ts';
 import { parsePicks } from '../../src/entry/index.ts';
 import { captureCli } from '../support/capture-cli.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -32,7 +32,7 @@ describe('copick files whose rotations are not to be trusted', () => {
       'user: "ann" is not carried over',
       'session: "7" is not carried over',
       'voxel spacing: 10 Å is not carried over',
-      'unknown: "curated" of the file cannot be carried over',
+      'other fields: "curated" of the file cannot be carried over',
       'orientation: omitted, because the file says not to trust it (1 of 2 picks)',
     ]);
     expect(format.leftOut?.(plain, 'a.json')).toHaveLength(2);
@@ -45,8 +45,27 @@ describe('unknown keys of points', () => {
     expect(parsePicks(format.format(runs), { format })[0]!.picks[0]).toMatchObject({ unknown: { note: 'first' } });
     expect(describeLosses(runs, { format })).toEqual([]);
     expect(describeLosses(runs, { format: csvFormat() })).toContain(
-      'unknown: fields that only copick has are not stored: "note" (1 of 2 picks)',
+      'other fields: only files of copick hold "note" (1 of 2 picks)',
     );
+  });
+
+  it('marks of a review are reported as lost in words, where the format has no place for them', () => {
+    const at = { object: 'virus', position: { x: 1, y: 2, z: 3 }, score: 0.5 };
+    const movedFrom = { object: 'virus', location };
+    const picks = [
+      { ...at, unknown: { reviewed: 'accepted', note: 'first' } },
+      { ...at, unknown: { reviewed: 'edited', movedFrom } },
+      at,
+    ];
+    const runs = [{ run: 'TS_1', picks }];
+    const marks =
+      'review: only files of copick and CSV say which picks a person accepted, moved or added (2 of 3 picks)';
+    const before =
+      'review: only files of copick say where picks lay, or which object they were, before a person changed them (1 of 3 picks)';
+    const others = 'other fields: only files of copick hold "note" (1 of 3 picks)';
+    expect(describeLosses(runs, { format })).toEqual([]);
+    expect(describeLosses(runs, { format: csvFormat() })).toEqual([before, others]);
+    expect(describeLosses(runs, { format: cmmFormat() })).toEqual([marks, before, others]);
   });
 });
 
@@ -75,6 +94,6 @@ describe('convert of a copick file', () => {
   it('convert of a copick file reports the same for another format, and the keys of points', async () => {
     const { stdout } = await convert(join(folder, 'out.csv'), '--verbose');
     for (const line of format.leftOut?.(doubted, 'in.json') ?? []) expect(stdout).toContain(line);
-    expect(stdout).toContain('unknown: fields that only copick has are not stored: ');
+    expect(stdout).toContain('other fields: only files of copick hold "note" (1 of 2 picks)');
   });
 });

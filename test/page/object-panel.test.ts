@@ -27,8 +27,8 @@ describe('falseWords', () => {
   });
 
   it('say why the number cannot be told', () => {
-    const words = falseWords({ picks: 15, reason: 'the estimate is too wide, from 3 to 12 of 15' });
-    expect(words).toBe('How many may be false cannot be told: the estimate is too wide, from 3 to 12 of 15.');
+    const words = falseWords({ picks: 15, reason: 'anything from 3 to 12 of 15 is possible' });
+    expect(words).toBe('How many may be false cannot be told: anything from 3 to 12 of 15 is possible.');
     expect(falseWords(undefined)).toContain('Detect');
   });
 });

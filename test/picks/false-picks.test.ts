@@ -145,23 +145,43 @@ describe('estimateFalsePicks', () => {
     });
   });
 
-  it.each<[string, Candidates, Parameters<typeof estimateFalsePicks>[1], RegExp]>([
-    ['no calibration', candidatesOf({ scores: some, calibrations: {} }), {}, /no calibration/],
-    ['missing candidates', candidatesOf({ scores: some, lowest: 0.05 }), {}, /down to 0.05/],
-    ['a threshold below the calibration', candidatesOf({ scores: some }), { thresholds: 0.006 }, /at least 0.01/],
-    ['another minimum distance', candidatesOf({ scores: some }), { minDistances: 30 }, /30 Å/],
+  it.each<[string, Candidates, Parameters<typeof estimateFalsePicks>[1], string]>([
+    [
+      'no calibration',
+      candidatesOf({ scores: some, calibrations: {} }),
+      {},
+      'the model card has no calibration of ribosome',
+    ],
+    [
+      'missing candidates',
+      candidatesOf({ scores: some, lowest: 0.05 }),
+      {},
+      "candidates are known down to a score of 0.05 only, and the model's calibration of ribosome needs all down to 0.01",
+    ],
+    [
+      'a threshold below the calibration',
+      candidatesOf({ scores: some }),
+      { thresholds: 0.006 },
+      "the model's calibration of ribosome starts at a score of 0.01",
+    ],
+    [
+      'another minimum distance',
+      candidatesOf({ scores: some }),
+      { minDistances: 30 },
+      `picks are at least 30 Å apart, and the model's calibration of ribosome is for ${calibration.minDistance} Å`,
+    ],
     [
       'a volume without voxels',
       { ...candidatesOf({ scores: some }), grid: { ...candidatesOf({ scores: [] }).grid, shape: [0, 200, 200] } },
       {},
-      /no voxels/,
+      'the tomogram has no voxels (0×200×200)',
     ],
-    ['an interval that tells nothing', candidatesOf({ scores: [0.9] }), {}, /from 0 to 1 of 1/],
+    ['an interval that tells nothing', candidatesOf({ scores: [0.9] }), {}, 'anything from 0 to 1 of 1 is possible'],
   ])('estimateFalsePicks says why it cannot tell: %s', (_, candidates, options, words) => {
     const { picks, falsePicks, interval, reason } = estimateFalsePicks(candidates, options).ribosome!;
     expect(picks).toBe(picksFromCandidates(candidates, options).length);
     expect([falsePicks, interval]).toEqual([undefined, undefined]);
-    expect(reason).toMatch(words);
+    expect(reason).toBe(words);
   });
 
   it('estimateFalsePicks refuses thresholds as picksFromCandidates does', () => {
