@@ -90,20 +90,19 @@ export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {})
   const { outputStride = 1, tileMultiple: multiple } = spec;
   requireOptions('planTiles', options, planRules);
   const { window = 'gaussian', channels = channelCount(spec) } = options;
-  const shared = options.overlap ?? spec.overlap;
+  const overlap = options.overlap ?? spec.overlap ?? usualOverlap(spec.tile);
   checkPlanOptions(shape, {
     ...options,
     tile: spec.tile,
     tileMultiple: multiple,
     bytesPerVoxel: spec.bytesPerVoxel,
-    overlap: shared ?? usualOverlap(spec.tile),
+    overlap,
     outputStride,
     window,
     channels,
   });
-  const tile = chooseTile(shape, spec, { ...options, overlap: shared, channels });
-  const overlap = shared ?? usualOverlap(tile);
-  requireFewTiles(shape, { tile, overlap, outputStride });
+  const tile = chooseTile(shape, spec, { ...options, overlap, channels });
+  requireSmallPlan(shape, { tile, overlap, outputStride });
   const toScores = (voxels: Zyx): Zyx => [
     Math.ceil(voxels[0] / outputStride),
     Math.ceil(voxels[1] / outputStride),
@@ -111,7 +110,7 @@ export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {})
   ];
   const outputShape = toScores(shape);
   const outputTile = toScores(tile);
-  const covers = ([0, 1, 2] as const).map((axis) => ({
+  const covers = AXES.map((axis) => ({
     length: outputShape[axis],
     tile: outputTile[axis],
     overlap: Math.floor(overlap[axis] / outputStride),
@@ -134,6 +133,8 @@ export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {})
     memory: predictMemory({ tile, outputTile, outputShape, axis, channels }),
   };
 }
+
+const AXES = [0, 1, 2] as const;
 
 const voxels: Rule = { expected: 'three whole numbers [z, y, x], in voxels', isValid: Array.isArray };
 const tileSpec: Rule = {
@@ -202,11 +203,15 @@ export interface TileSpec {
    * need no more tiles. Left out, every tile has the shape `tile`.
    */
   readonly tileMultiple?: number | undefined;
-  /** Minimum number of voxels that neighbouring tiles need to share along z, y, x, for the scores to be as good as with more. */
+  /**
+   * Minimum number of voxels that neighbouring tiles need to share along z, y, x, for the scores to be as good as with more.
+   * @defaultValue a quarter of `tile`
+   */
   readonly overlap?: Zyx | undefined;
   /**
    * Memory that the network takes while it scores a tile, in bytes per voxel of the tile. With it and `tileMultiple` the plan takes
-   * the edges, also longer ones than those of `tile`, for which the network scores the fewest voxels.
+   * the edges, also longer ones than those of `tile`, for which the network scores the fewest voxels. Along no axis are there more
+   * tiles than of `tile`, unless the memory asks for smaller ones.
    */
   readonly bytesPerVoxel?: number | undefined;
   /** Voxels per score along each axis. @defaultValue 1 */
@@ -221,7 +226,7 @@ export interface TileSpec {
 export interface PlanOptions {
   /**
    * Minimum number of voxels that neighbouring tiles share along z, y, x; 0 ≤ overlap < tile. Rounded down to a multiple
-   * of the output stride. @defaultValue the overlap of the model card, else a quarter of the tile
+   * of the output stride. @defaultValue the overlap of the model card, else a quarter of the card's tile
    */
   readonly overlap?: Zyx | undefined;
   /**
@@ -241,8 +246,8 @@ export interface PlanOptions {
   readonly axis?: Axis | undefined;
 }
 
-/** More tiles than any tomogram needs, and few enough that the plan itself stays small. */
-const MAX_TILES = 1_000_000;
+/** More tiles, and more weights of them, than any tomogram needs, and few enough that the plan itself stays small. */
+const [MAX_TILES, MAX_WEIGHTS] = [1_000_000, 10_000_000];
 
 /** Options with all defaults filled in, but for the sweep axis. */
 type FilledOptions = Omit<TileSpec, 'classes' | 'offsets'> &
@@ -292,18 +297,22 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
     fail('axis', `axis ${describeValue(axis)} must be 0 (z), 1 (y) or 2 (x)`);
 }
 
-/** @throws {@link CryoetPicksError} `invalid-option` for more tiles than {@link MAX_TILES}. */
-function requireFewTiles(
+/** @throws {@link CryoetPicksError} `invalid-option` for more tiles than {@link MAX_TILES}, or more weights than {@link MAX_WEIGHTS}. */
+function requireSmallPlan(
   shape: Zyx,
   { tile, overlap, outputStride }: Required<Pick<FilledOptions, 'tile' | 'overlap' | 'outputStride'>>,
 ): void {
-  const counts = ([0, 1, 2] as const).map((axis) => tilesOfEdge(axis, tile[axis], shape, { overlap, outputStride }));
+  const counts = AXES.map((axis) => tilesOfEdge(axis, tile[axis], shape, { overlap, outputStride }));
   const count = counts.reduce((product, one) => product * one);
-  if (count <= MAX_TILES) return;
+  const weights = AXES.reduce<number>((sum, axis) => sum + (counts[axis] * tile[axis]) / outputStride, 0);
+  const [found, maximum] =
+    count > MAX_TILES ? [`${count} tiles`, MAX_TILES] : [`${weights} blend weights`, MAX_WEIGHTS];
+  if (count <= MAX_TILES && weights <= MAX_WEIGHTS) return;
+  const works = count > MAX_TILES ? 'take larger tiles or less overlap' : 'take less overlap, or a part of the volume';
   fail(
     'overlap',
     `tiles of ${formatZyx(tile)} with overlap ${formatZyx(overlap)} cut a volume of ${formatZyx(shape)} into ` +
-      `${count} tiles, more than ${MAX_TILES}; take larger tiles or less overlap`,
+      `${found}, more than ${maximum}; ${works}`,
   );
 }
 
@@ -341,7 +350,7 @@ const [USUAL_MEMORY, LOW_MEMORY] = [1e9, 4e8];
 function chooseTile(
   shape: Zyx,
   { tile, tileMultiple, bytesPerVoxel, outputStride = 1 }: TileSpec,
-  { overlap, memory, channels }: PlanOptions & { readonly channels: number },
+  { overlap, memory, channels }: PlanOptions & { readonly overlap: Zyx; readonly channels: number },
 ): Zyx {
   if (tileMultiple === undefined) return tile;
   const fit = { tile, overlap, outputStride, multiple: tileMultiple };
@@ -354,7 +363,7 @@ function chooseTile(
 interface FitOptions {
   readonly tile: Zyx;
   readonly multiple: number;
-  readonly overlap?: Zyx | undefined;
+  readonly overlap: Zyx;
   readonly outputStride: number;
 }
 
@@ -393,43 +402,71 @@ const MAX_WORK = 8;
 /** The longest edge that is tried, in voxels: a tile of it in all directions takes more memory than any machine has. */
 const MAX_EDGE = 2048;
 
+/** A tile that may be taken, and what it costs. */
+interface TileCost {
+  readonly tile: Zyx;
+  /** How many halvings of the card's tile need as many tiles along every axis. */
+  readonly halvings: number;
+  /** Voxels that the network scores. */
+  readonly voxels: number;
+  /** Number of tiles. */
+  readonly count: number;
+  /** Memory of plan and network. */
+  readonly bytes: number;
+}
+
 /**
- * The tile for which the network scores the fewest voxels within the memory; of equal ones, the one that takes the least memory.
- * A volume for which no tile fits into the usual memory takes the tile of the card.
+ * The tile for which the network scores the fewest voxels within the memory, of those that need no more tiles along any axis than
+ * that of the card: where neighbours share little, slivers would cost no more, but a network sees nothing of a particle in them. If
+ * none fits, the card's tile is halved, and halved again. Of equal tiles the one of which there are fewer, then the one that takes
+ * less memory. A volume for which no tile fits into the usual memory takes the tile of the card.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if the caller gave less memory than any sensible tile takes.
  */
 function cheapestTile(shape: Zyx, options: CheapestOptions): Zyx {
-  const { multiple, outputStride, bytesPerVoxel, channels, maxBytes, isAsked } = options;
-  const outputShape = shape.map((length) => Math.ceil(length / outputStride)) as unknown as Zyx;
-  const axis = longestAxis(outputShape);
-  const bytesOf = (tile: Zyx) => {
-    const outputTile = tile.map((edge) => edge / outputStride) as unknown as Zyx;
-    const plan = predictMemory({ tile, outputTile, outputShape, axis, channels });
-    return plan.total + bytesPerVoxel * voxelCount(tile);
-  };
-  const [alongZ, alongY, alongX] = ([0, 1, 2] as const).map((one) => shortestPerCount(one, shape, options));
+  const { multiple, maxBytes, isAsked } = options;
   const whole = voxelCount(shape.map((length) => Math.ceil(length / multiple) * multiple) as unknown as Zyx);
-  let best: { readonly tile: Zyx; readonly voxels: number; readonly bytes: number } | undefined;
-  let least: typeof best;
-  for (const z of alongZ!) {
-    for (const y of alongY!) {
-      for (const x of alongX!) {
-        const tile: Zyx = [z.edge, y.edge, x.edge];
-        const [bytes, voxels] = [bytesOf(tile), z.count * y.count * x.count * voxelCount(tile)];
-        if (voxels > MAX_WORK * whole) continue;
-        if (least === undefined || bytes < least.bytes) least = { tile, voxels, bytes };
-        if (bytes > maxBytes) continue;
-        const isBetter = best === undefined || voxels < best.voxels || (voxels === best.voxels && bytes < best.bytes);
-        if (isBetter) best = { tile, voxels, bytes };
-      }
-    }
+  let best: TileCost | undefined;
+  let least: TileCost | undefined;
+  for (const tile of tileCosts(shape, options)) {
+    if (tile.voxels > MAX_WORK * whole) continue;
+    if (least === undefined || tile.bytes < least.bytes) least = tile;
+    if (tile.bytes <= maxBytes && (best === undefined || isCheaper(tile, best))) best = tile;
   }
   if (best !== undefined) return best.tile;
   if (!isAsked || least === undefined) return fitTile(shape, options);
   const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
   const found = `${maxBytes < 1e6 ? `${maxBytes} bytes` : megabytes(maxBytes)} are too few for a volume of ${formatZyx(shape)}`;
   return fail('memory', `${found}: tiles of ${formatZyx(least.tile)} take the least, ${megabytes(least.bytes)}`);
+}
+
+function isCheaper(a: TileCost, b: TileCost): boolean {
+  return (a.halvings - b.halvings || a.voxels - b.voxels || a.count - b.count || a.bytes - b.bytes) < 0;
+}
+
+/** Every tile whose edges are the shortest for the number of tiles along their axis. */
+function* tileCosts(shape: Zyx, options: CheapestOptions): Generator<TileCost, void, undefined> {
+  const { outputStride, bytesPerVoxel, channels } = options;
+  const outputShape = shape.map((length) => Math.ceil(length / outputStride)) as unknown as Zyx;
+  const axis = longestAxis(outputShape);
+  const [alongZ, alongY, alongX] = AXES.map((one) => shortestPerCount(one, shape, options));
+  for (const z of alongZ!) {
+    for (const y of alongY!) {
+      for (const x of alongX!) {
+        const tile: Zyx = [z.edge, y.edge, x.edge];
+        const outputTile: Zyx = [z.edge / outputStride, y.edge / outputStride, x.edge / outputStride];
+        const plan = predictMemory({ tile, outputTile, outputShape, axis, channels });
+        const count = z.count * y.count * x.count;
+        yield {
+          tile,
+          halvings: Math.max(z.halvings, y.halvings, x.halvings),
+          voxels: count * voxelCount(tile),
+          count,
+          bytes: plan.total + bytesPerVoxel * voxelCount(tile),
+        };
+      }
+    }
+  }
 }
 
 interface Edge {
@@ -445,19 +482,30 @@ function edgesOf(axis: Axis, longest: number, shape: Zyx, options: FitOptions): 
   const edges: Edge[] = [];
   for (let edge = multiple; edge <= longest; edge += multiple) {
     const isWhole = edge >= shape[axis];
-    if (!isWhole && edge <= (overlap?.[axis] ?? 0)) continue;
+    if (!isWhole && edge <= overlap[axis]) continue;
     edges.push({ edge, count: tilesOfEdge(axis, edge, shape, options) });
     if (isWhole) break;
   }
   return edges;
 }
 
-/** Of each number of tiles along an axis the shortest edge. */
-function shortestPerCount(axis: Axis, shape: Zyx, options: FitOptions): Edge[] {
-  const { multiple } = options;
-  const longest = Math.min(Math.ceil(shape[axis] / multiple) * multiple, Math.max(MAX_EDGE, options.tile[axis]));
+/** Of each number of tiles along an axis the shortest edge, and how many halvings of the card's edge need as many. */
+function shortestPerCount(axis: Axis, shape: Zyx, options: FitOptions): (Edge & { readonly halvings: number })[] {
+  const { tile, multiple } = options;
+  const toMultiple = (length: number) => Math.ceil(length / multiple) * multiple;
+  const longest = Math.min(toMultiple(shape[axis]), Math.max(MAX_EDGE, tile[axis]));
   const edges = edgesOf(axis, longest, shape, options);
-  return edges.filter(({ count }, i) => i === 0 || count < edges[i - 1]!.count);
+  const shortest = edges.filter(({ count }, i) => i === 0 || count < edges[i - 1]!.count);
+  const usual = Math.min(tile[axis], toMultiple(shape[axis]));
+  const halved = (times: number) => toMultiple(usual / 2 ** times);
+  const halvingsOf = (count: number): number => {
+    for (let times = 0; ; times++) {
+      const edge = halved(times);
+      if (edge <= Math.max(multiple, options.overlap[axis])) return times;
+      if (count <= tilesOfEdge(axis, edge, shape, options)) return times;
+    }
+  };
+  return shortest.map(({ edge, count }) => ({ edge, count, halvings: halvingsOf(count) }));
 }
 
 function tilesOfEdge(
@@ -466,10 +514,9 @@ function tilesOfEdge(
   shape: Zyx,
   { overlap, outputStride }: Pick<FitOptions, 'overlap' | 'outputStride'>,
 ): number {
-  const shared = (overlap ?? usualOverlap([edge, edge, edge]))[axis];
   return tilesAlongAxis({
     length: Math.ceil(shape[axis] / outputStride),
     tile: edge / outputStride,
-    overlap: Math.floor(shared / outputStride),
+    overlap: Math.floor(overlap[axis] / outputStride),
   });
 }

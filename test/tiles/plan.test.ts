@@ -145,8 +145,8 @@ describe('planTiles', () => {
     expect(tileOf([184, 630, 630])).toEqual([184, 160, 160]);
     // One that sticks out by less than 8 voxels.
     expect(tileOf([64, 158, 41])).toEqual([64, 160, 48]);
-    // Two of 184 would repeat 168 of 200 planes; two of 120 overlap by 40.
-    expect(planTiles([200, 630, 630], options)).toMatchObject({ tile: [120, 160, 160], starts: { 0: [0, 80] } });
+    // Two of 184 would repeat 168 of 200 planes; two of 128 overlap by 56, a quarter of 184 by 46.
+    expect(planTiles([200, 630, 630], options)).toMatchObject({ tile: [128, 160, 160], starts: { 0: [0, 72] } });
     expect(tileOf([1, 1, 1])).toEqual([8, 8, 8]);
     // Room for the overlap that was asked for, where there is a neighbour.
     expect(planTiles([36, 60, 60], options, { overlap: [46, 40, 0] }).tile).toEqual([40, 64, 64]);
@@ -170,7 +170,7 @@ describe('planTiles', () => {
     );
   });
 
-  it('planTiles chooses the tile for which the network scores the fewest voxels within the memory, as trying all edges does', () => {
+  it('planTiles chooses the tile for which the network scores the fewest voxels within the memory, of those as large as the card asks, as trying all edges does', () => {
     const anyShape = fc.tuple(...([1, 2, 3] as const).map(() => fc.integer({ min: 1, max: 70 })));
     const plans = fc.record({
       shape: anyShape as fc.Arbitrary<unknown> as fc.Arbitrary<Zyx>,
@@ -181,9 +181,37 @@ describe('planTiles', () => {
     fc.assert(
       fc.property(plans, ({ shape, overlap, outputStride, megabytes }) => {
         const spec = { tile: [16, 16, 16], tileMultiple: 8, overlap, outputStride, bytesPerVoxel: 50 } as const;
-        const costOf = ({ tile, tiles, memory }: TilePlan) => ({
-          voxels: tiles.length * tile[0] * tile[1] * tile[2],
-          bytes: memory.total + spec.bytesPerVoxel * tile[0] * tile[1] * tile[2],
+        const countsOf = (plan: TilePlan) => plan.starts.map((starts) => starts.length);
+        // The halvings of the card's tile that leave something beside the overlap, and how many tiles each takes.
+        const halved = (axis: 0 | 1 | 2) => {
+          const usual = Math.min(16, Math.ceil(shape[axis] / 8) * 8);
+          return [usual, 8].filter((edge, i) => i === 0 || edge > overlap[axis]);
+        };
+        const countOf = (axis: 0 | 1 | 2, edge: number) => {
+          const [axisShape, tile, shared] = [
+            [1, 1, shape[axis]],
+            [8, 8, edge],
+            [0, 0, overlap[axis]],
+          ];
+          if (edge >= shape[axis]) return 1;
+          if (edge <= overlap[axis]) return Number.POSITIVE_INFINITY;
+          return planTiles(
+            axisShape as unknown as Zyx,
+            { tile: tile as unknown as Zyx, outputStride },
+            { overlap: shared as unknown as Zyx },
+          ).starts[2].length;
+        };
+        const halvingsOf = (plan: TilePlan) =>
+          Math.max(
+            ...AXES.map((axis) => {
+              const allowed = halved(axis).findIndex((edge) => countsOf(plan)[axis]! <= countOf(axis, edge));
+              return allowed < 0 ? halved(axis).length - 1 : allowed;
+            }),
+          );
+        const costOf = (plan: TilePlan) => ({
+          halvings: halvingsOf(plan),
+          voxels: plan.tiles.length * plan.tile[0] * plan.tile[1] * plan.tile[2],
+          bytes: plan.memory.total + spec.bytesPerVoxel * plan.tile[0] * plan.tile[1] * plan.tile[2],
         });
         const edges = AXES.map((a) => Array.from({ length: Math.ceil(shape[a] / 8) }, (_, i) => 8 * (i + 1)));
         const tried: ReturnType<typeof costOf>[] = [];
@@ -207,9 +235,59 @@ describe('planTiles', () => {
         }
         const plan = planTiles(shape, spec, { memory: megabytes * 1e6 });
         expect(costOf(plan).bytes).toBeLessThanOrEqual(megabytes * 1e6);
-        expect(costOf(plan).voxels).toBe(Math.min(...fitting.map(({ voxels }) => voxels)));
+        const halvings = Math.min(...fitting.map((one) => one.halvings));
+        expect(costOf(plan).halvings).toBe(halvings);
+        const large = fitting.filter((one) => one.halvings === halvings);
+        expect(costOf(plan).voxels).toBe(Math.min(...large.map(({ voxels }) => voxels)));
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it('planTiles never cuts a volume into slivers, however little its tiles share, and costs no more than the tile of the card', () => {
+    const spec: TileSpec = { tile: [184, 160, 160], outputStride: 2 };
+    const length = fc.integer({ min: 1, max: 1100 });
+    const multiples = fc.constantFrom([184, 2], [160, 8], [160, 16], [160, 32]);
+    const plans = fc.record({
+      shape: fc.tuple(fc.integer({ min: 1, max: 520 }), length, length),
+      overlap: fc.tuple(
+        fc.integer({ min: 0, max: 40 }),
+        fc.integer({ min: 0, max: 40 }),
+        fc.integer({ min: 0, max: 40 }),
+      ),
+      isOfCard: fc.boolean(),
+      edgeAndMultiple: multiples,
+      memory: fc.constantFrom(undefined, 'low' as const, 3e9),
+    });
+    fc.assert(
+      fc.property(plans, ({ shape, overlap, isOfCard, edgeAndMultiple: [edge, tileMultiple], memory }) => {
+        const card = { ...spec, tile: [edge!, 160, 160], tileMultiple, bytesPerVoxel: 70 } as unknown as TileSpec;
+        const shared = isOfCard ? { overlap } : {};
+        const plan = planTiles(shape, { ...card, ...shared }, { memory });
+        const fixed = planTiles(shape, { ...card, bytesPerVoxel: undefined, ...shared });
+        const [voxels, usual] = [plan, fixed].map(({ tile, tiles }) => tiles.length * tile[0] * tile[1] * tile[2]);
+        const least = AXES.map((axis) => Math.min(card.tile[axis], shape[axis]));
+        for (const axis of AXES) {
+          expect(plan.tile[axis]).toBeGreaterThanOrEqual(least[axis]! / (memory === 'low' ? 4 : 2));
+          if (memory !== 'low') expect(plan.starts[axis].length).toBeLessThanOrEqual(fixed.starts[axis].length);
+        }
+        expect(voxels).toBeLessThanOrEqual((memory === 'low' ? 2 : 1) * usual!);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('planTiles takes a few large tiles where none share anything', () => {
+    const spec: TileSpec = { tile: [184, 160, 160], tileMultiple: 8, outputStride: 2, bytesPerVoxel: 70 };
+    const tileOf = (overlap: Zyx) => planTiles([184, 630, 630], spec, { overlap }).tile;
+    expect(tileOf([0, 0, 0])).toEqual([184, 160, 320]);
+    expect(tileOf([0, 20, 20])).toEqual([184, 224, 224]);
+    expect(planTiles([48, 96, 96], spec, { overlap: [0, 0, 0] }).tiles).toHaveLength(1);
+    // A card that says nothing of overlap: a quarter of its tile, whatever the tile of the plan.
+    const { tile, starts } = planTiles([512, 1024, 1024], spec);
+    expect(starts[0][0]! + tile[0] - starts[0][1]!).toBeGreaterThanOrEqual(46);
+    expect(planTiles([512, 1024, 1024], { ...spec, overlap: [46, 40, 40] })).toEqual(
+      planTiles([512, 1024, 1024], spec),
     );
   });
 
@@ -292,6 +370,12 @@ describe('planTiles', () => {
       [1e6, 1e6, 1e6],
       { tile: [2, 2, 2], overlap: [1, 1, 1] },
       'tiles, more than 1000000; take larger tiles or less overlap',
+    ],
+    [
+      'a volume so long that the plan would take more memory than the voxels of any tomogram',
+      [1, 1, 1e8],
+      { tile: [184, 160, 160], tileMultiple: 8, bytesPerVoxel: 70 },
+      'blend weights, more than 10000000; take less overlap, or a part of the volume',
     ],
   ])('planTiles refuses %s', (_, shape, options, message) => {
     expect(() => planTiles(shape, options, options)).toThrow(
