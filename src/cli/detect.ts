@@ -451,19 +451,20 @@ function closingLines({ summaries, files, failed, elsewhere }: Closing): string[
 /** Of how many runs the thresholds of `--max-false` are printed; `--json` has those of all. */
 const MAX_SHOWN_RUNS = 4;
 
-/** The thresholds that `--max-false` has chosen, and how many picks are false at each, by estimate. */
+/** The thresholds that `--max-false` has chosen, those without it, and how many picks are false at each chosen one, by estimate. */
 export function maxFalseLines(summaries: readonly Pick<RunSummary, 'run' | 'picks' | 'maxFalse'>[]): string[] {
   const runs = summaries.filter(({ maxFalse }) => maxFalse !== undefined);
   if (runs.length === 0) return [];
   const rows = runs.slice(0, MAX_SHOWN_RUNS).flatMap(({ run, picks, maxFalse = {} }) =>
     Object.entries(maxFalse).map(([object, chosen]) => {
       const kept = picks?.[object] ?? chosen.picks;
-      return [run, object, shortThreshold(chosen.threshold), kept, estimateOf(chosen, kept)];
+      const thresholds = [chosen.threshold, chosen.usualThreshold].map(shortThreshold);
+      return [run, object, ...thresholds, kept, estimateOf(chosen, kept)];
     }),
   );
   const others = runs.length - MAX_SHOWN_RUNS;
   const more = others > 0 ? [`--json has the thresholds of the other ${counted(others, 'run')} too`] : [];
-  const header = ['run', 'object', 'threshold', 'picks', 'false by estimate, in nine cases of ten'];
+  const header = ['run', 'object', 'threshold', 'usually', 'picks', 'false by estimate, in nine cases of ten'];
   return [...formatTable({ header, rows }), ...more, ''];
 }
 

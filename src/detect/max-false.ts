@@ -56,6 +56,8 @@ export interface ThresholdsWithinOptions
 export interface ChosenThreshold extends FalsePicks {
   /** Above all scores if even the best pick is false more likely than allowed. */
   readonly threshold: number;
+  /** What it would be without `maxFalse`, which may be lower or higher. */
+  readonly usualThreshold: number;
 }
 
 /** Result of {@link thresholdsWithin}. */
@@ -80,13 +82,13 @@ export function thresholdsWithin(
   });
   const maxFalse = objects.map((object): [string, ChosenThreshold] => {
     const { threshold, ...estimate } = chosen[object]!;
-    if (threshold !== undefined) return [object, { threshold, ...estimate }];
-    const usual = candidates.thresholds[object]!;
+    const usualThreshold = candidates.thresholds[object]!;
+    if (threshold !== undefined) return [object, { threshold, usualThreshold, ...estimate }];
     const message =
       `how many picks of "${object}" are false cannot be told: ${estimate.reason}; ` +
-      `its threshold is ${usual}, as usual`;
+      `its threshold is ${usualThreshold}, as usual`;
     onWarning?.({ code: 'false-picks-unknown', message });
-    return [object, { threshold: usual, ...estimate }];
+    return [object, { threshold: usualThreshold, usualThreshold, ...estimate }];
   });
   const told = objects.flatMap((object): [string, number][] => {
     const { threshold } = chosen[object]!;

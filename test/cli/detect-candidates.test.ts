@@ -76,6 +76,8 @@ describe('detect --from-candidates', () => {
     const { stdout } = await captureCli(args);
     const { runs } = finishedOf(await captureCli([...args, '--json']));
     const { picks, maxFalse } = runs[0];
+    const run = await (await openProject(config)).run('TS_1_3');
+    const { thresholds: usual } = (await run.readCandidates({ userId: 'cryoet-picks', sessionId: '0' })).candidates;
     expect(Object.keys(maxFalse).sort()).toEqual([...names, 'beta-amylase'].sort());
     expect(Object.keys(picks).sort()).toEqual([...names, 'beta-amylase'].sort());
     for (const [object, chosen] of Object.entries<ChosenThreshold>(maxFalse)) {
@@ -83,7 +85,10 @@ describe('detect --from-candidates', () => {
       const row = stdout.split('\n').find((line) => line.startsWith('TS_1_3 ') && line.includes(` ${object} `));
       const words =
         chosen.reason ?? (chosen.picks === 0 ? 'no pick is sure enough' : `about ${chosen.falsePicks!.toFixed(1)}`);
-      expect(row).toContain(` ${shortThreshold(chosen.threshold)} `);
+      expect(row).toMatch(
+        new RegExp(` ${shortThreshold(chosen.threshold)} +${shortThreshold(chosen.usualThreshold)} `),
+      );
+      expect(chosen.usualThreshold).toBe(usual[object]);
       expect(row).toContain(words);
     }
     expect(Object.values<ChosenThreshold>(maxFalse).some(({ picks: count }) => count === 0)).toBe(true);
@@ -97,7 +102,7 @@ describe('detect --from-candidates', () => {
     async (_, how) => {
       const one = ['--run', 'TS_1_3', ...how];
       const { picks, stdout } = await pick('--max-false', '0.2', ...one);
-      const rows = [...stdout.matchAll(/^TS_1_3 +(\S+) +(\S+) +(\d+) {2}/gm)];
+      const rows = [...stdout.matchAll(/^TS_1_3 +(\S+) +(\S+) +\S+ +(\d+) {2}/gm)];
       expect(rows.length).toBe(6);
       expect(picks.length).toBeGreaterThan(0);
       for (const [, object, , count] of rows) {

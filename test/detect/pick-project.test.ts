@@ -334,7 +334,7 @@ describe('maxFalse', () => {
       {
         code: 'false-picks-unknown',
         run: 'TS_1',
-        message: expect.stringMatching(/"virus" .* no calibration for it; its threshold is 2.6, as usual/),
+        message: expect.stringMatching(/"virus" .* no calibration of virus; its threshold is 2.6, as usual/),
       },
     ]);
     const picksOf = (result: RunResult | undefined, object: string) =>
@@ -351,6 +351,7 @@ describe('maxFalse', () => {
     const { ribosome: threshold } = chooseThresholds(candidates, { maxFalse: { ribosome: 0.3 } });
     const { ribosome: estimate } = estimateFalsePicks(candidates, { thresholds: { ribosome: threshold! } });
     expect(found).toMatchObject({ objects: candidates.objects, maxFalse: { ribosome: { threshold, ...estimate } } });
+    expect(found).toMatchObject({ maxFalse: { ribosome: { usualThreshold: candidates.thresholds.ribosome } } });
     const [none] = await pick(project, { maxFalse: 0 });
     if (!('picks' in none!)) throw new Error('the run was expected to be picked');
     expect(none.maxFalse).toMatchObject({
