@@ -34,9 +34,13 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
   const counts = element('p', { className: 'quiet counts', title }, both, ' · ', onlyHere, ' · ', onlyThere);
   const overlay = chooser('Segmentation', (label) => commands.chooseSegmentation(given(label)));
   const overlayField = field('Overlay', overlay);
-  const contrast = button('Contrast', 'Contrast by percentiles again; drag with the right button to set it', () => {
-    if (page.volume) live.change({ window: page.volume.window });
-  });
+  const contrast = button(
+    'Reset contrast',
+    'Contrast by percentiles again; drag with the right button to set it',
+    () => {
+      if (page.volume) live.change({ window: page.volume.window });
+    },
+  );
   const levels = contrastSliders(page);
   const toggles = {
     edit: button('Edit', 'A click adds a pick, a drag moves one (E)', () =>
@@ -135,6 +139,10 @@ function voxelSizeField({ live, desk }: Page, { giveVoxelSize }: Pick<DisplayCom
     if (size !== undefined) return giveVoxelSize(size);
     const expected = `expected a length in Å, above 0 and at most ${MAX_VOXEL_SIZE}`;
     desk.tell(new Error(`The voxel size is ${JSON.stringify(input.value)}, ${expected}.`));
+  });
+  // What was typed does not count.
+  input.addEventListener('cancel', () => {
+    input.value = live.state.voxelSize?.toString() ?? '';
   });
   live.watch(['isUnscaled', 'voxelSize'], ({ isUnscaled, voxelSize }) => {
     whole.hidden = !isUnscaled && voxelSize === undefined;

@@ -26,7 +26,7 @@ export interface DraftOf {
 export interface Drafts {
   /** The latest draft; undefined if there is none, or it has ended. @throws `unavailable` if the store does not answer. */
   read(of: DraftOf): Promise<Draft | undefined>;
-  /** The latest draft, which has no changes if it has ended; undefined if there never was one. @throws As `read`. */
+  /** The latest draft, whether it has ended or not; undefined if there never was one. @throws As `read`. */
   readLast(of: DraftOf): Promise<Draft | undefined>;
   /** Keeps a draft in place of the one before. */
   write(of: DraftOf, draft: Draft): Promise<void>;
@@ -117,7 +117,7 @@ export function draftsIn({ drafts: store, idOf }: Pick<Collection, 'drafts' | 'i
     writeNow,
     async read(of) {
       const latest = await readLast(of);
-      return latest && latest.changes.size > 0 ? latest : undefined;
+      return latest && !isEnded(latest) ? latest : undefined;
     },
     readLast,
     write(of, draft) {
@@ -130,9 +130,15 @@ export function draftsIn({ drafts: store, idOf }: Pick<Collection, 'drafts' | 'i
 
 /** The draft of what the page shows; undefined if there is nothing to keep. */
 function draftOf(state: State): { readonly of: DraftOf; readonly draft: Draft } | undefined {
-  const { run, set, person, edits, savedEdits } = state;
-  if (run === undefined || set === UNSAVED || edits === savedEdits) return undefined;
+  const { run, set, person, edits, savedEdits, thresholds, openedThresholds } = state;
+  const isAsOpened = edits === savedEdits && thresholds === openedThresholds;
+  if (run === undefined || set === UNSAVED || isAsOpened) return undefined;
   return { of: { run, set, person }, draft: draftFrom(state) };
+}
+
+/** True for a draft with nothing to go on with. */
+export function isEnded({ changes, thresholds }: Draft): boolean {
+  return changes.size === 0 && Object.keys(thresholds).length === 0;
 }
 
 /** A draft that has ended. */

@@ -89,7 +89,8 @@ export function exporter(page: Page, workspace: Workspace): () => void {
       without,
     } = isAll ? await allRuns(page, workspace, work) : { runs: [thisRun(page)], set: undefined, without: [] };
     const whole = isProject ? found : namedAsTomograms(found);
-    const runs = only === undefined ? whole : whole.map((run) => ofObject(run, only));
+    const chosen = only === undefined ? whole : whole.map((run) => ofObject(run, only));
+    const runs = chosen.filter((run) => run.picks.length > 0);
     const needs = { objects, pixelSize: pixelSize.required ? pixelSize.valueAsNumber : undefined };
     const files = await filesOf(runs, name, needs);
     work.signal.throwIfAborted();

@@ -9,6 +9,7 @@ import {
   requireOneVoxelSize,
 } from '../entry/formats.ts';
 import type { ParticlePick, RunPicks, VoxelGrid } from '../entry/index.ts';
+import { counted } from './counted.ts';
 import type { Page } from './page.ts';
 import { hasScore, toSave } from './review.ts';
 import { NO_VOXEL_SIZE } from './state.ts';
@@ -151,7 +152,9 @@ export function exportNotes(
   const hasScores = !format.losses.some(({ part }) => part === 'score');
   const told = name === 'csv' ? ', and "added" stands in the column "reviewed"' : '';
   return [
-    ...(added > 0 && hasScores ? [`${added} that you added have the score 1, which no network gave${told}`] : []),
+    ...(added > 0 && hasScores
+      ? [`${counted(added, 'added pick')} ${added === 1 ? 'has' : 'have'} the score 1, which no network gave${told}`]
+      : []),
     ...(hasNumbers ? [`Its classes: ${legend}`] : []),
     ...lost.map((loss) => `Not in the file: ${loss}`),
   ];

@@ -1,7 +1,7 @@
 import { button, chooser, element, NONE, setOptions } from './element.ts';
 import type { Page } from './page.ts';
 import { READ_ONLY } from './save-dialog.ts';
-import { hasUnsavedEdits, UNSAVED } from './state.ts';
+import { isUnsaved, UNSAVED } from './state.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What the buttons of the header do. */
@@ -30,7 +30,7 @@ export function header(page: Page, workspace: Workspace, commands: HeaderCommand
   const save = button('Save', 'Save the picks (S)', commands.save);
   live.watch(['title', 'runs', 'run'], ({ title: text, runs: all, run }) => {
     document.title = [run, text, 'cryoet-picks'].filter(Boolean).join(' · ');
-    title.textContent = text || 'cryoet-picks';
+    title.textContent = text || 'Open…';
     setOptions(runs, all, run);
     const index = all.indexOf(run ?? '');
     count.textContent = all.length === 0 ? '' : `${index + 1} / ${all.length}`;
@@ -46,8 +46,8 @@ export function header(page: Page, workspace: Workspace, commands: HeaderCommand
     save.disabled = !canWrite;
     save.title = canWrite ? 'Save the picks (S)' : READ_ONLY;
   });
-  live.watch(['edits', 'savedEdits', 'set'], (state) => {
-    const isDirty = state.set === UNSAVED || hasUnsavedEdits(state);
+  live.watch(['edits', 'savedEdits', 'thresholds', 'openedThresholds', 'set', 'canWrite'], (state) => {
+    const isDirty = state.canWrite && (state.set === UNSAVED || isUnsaved(state));
     save.textContent = isDirty ? 'Save •' : 'Save';
     save.classList.toggle('primary', isDirty);
   });

@@ -16,6 +16,11 @@ export function help(page: Page, keys: readonly { readonly shown: string; readon
         'another set, which counts before a truth: a dot is in both, a gap only here, white and dashed only there.',
     ),
     element('h2', {}, 'Picks'),
+    element(
+      'p',
+      {},
+      'The title at the top left opens something else. A deleted pick is neither kept nor among the rejected ones.',
+    ),
     element('p', {}, 'The menu below the buttons Accept and Reject changes the object of the selected pick.'),
     element('h2', {}, 'Keys'),
     element(

@@ -127,12 +127,20 @@ export function attachKeys(keys: readonly Key[]): void {
   addEventListener('keydown', (event) => {
     const isFreeZ = event.key.toLowerCase() === 'z' && (event.ctrlKey || event.metaKey);
     if ((event.ctrlKey || event.metaKey) && !isFreeZ) return;
-    if (event.altKey || document.querySelector('dialog[open]') || isTyping(event)) return;
+    if (event.altKey || document.querySelector('dialog[open]') || leavesField(event) || isTyping(event)) return;
     const key = byKey.get(event.key.toLowerCase());
     if (key === undefined) return;
     event.preventDefault();
     if (!event.repeat || key.isHeld) key.press(event);
   });
+}
+
+/** Enter and Escape leave a field, so that the next key is one of the page. What Enter leaves counts as typed. */
+function leavesField({ target, key }: KeyboardEvent): boolean {
+  if (!(target instanceof HTMLInputElement) || !/^(enter|escape)$/i.test(key)) return false;
+  if (key.toLowerCase() === 'escape') target.dispatchEvent(new Event('cancel'));
+  target.blur();
+  return true;
 }
 
 /** True where the key belongs to a field. A slider and a list to choose from keep only those that move in them. */

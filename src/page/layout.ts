@@ -50,6 +50,14 @@ export function slices(page: Page, commands: Omit<DisplayCommands, 'fit'>): Slic
     // The panels take their new size with the next frame.
     requestAnimationFrame(() => requestAnimationFrame(() => (live.state.camera.zoom === 0 ? fitAll() : measure())));
   });
-  new ResizeObserver(measure).observe(root);
+  /** A slice that fits its panel fits it afterwards too. */
+  const resize = () => {
+    const { grid, panels, camera } = live.state;
+    const isFitted = grid !== undefined && panels.width > 0 && camera.zoom === fittingZoom(planes.xy, grid, panels);
+    if (isFitted) fitAll();
+    else measure();
+  };
+  const observer = new ResizeObserver(resize);
+  for (const panel of [xy.root, zy.root]) observer.observe(panel);
   return { root, fit: fitAll };
 }

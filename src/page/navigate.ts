@@ -122,13 +122,22 @@ export function decide(page: Page, decision: 'accepted' | 'rejected'): void {
 /** Changes what a person did to a pick; an empty edit takes earlier ones back. */
 export function editPick({ live }: Page, id: string, edit: Edit): void {
   const isEmpty = Object.values(edit).every((value) => value === undefined);
+  endMessage(live);
   live.dispatch({ type: 'edit', changes: new Map([[id, isEmpty ? undefined : edit]]) });
 }
 
 /** Takes the last edit back. A save ends what can be taken back: the picks of its files have other names. */
 export function undo({ live, desk }: Page): void {
   if (live.state.undo.length === 0) desk.tell('There is nothing to undo since the picks were opened or saved.');
-  else live.dispatch({ type: 'undo' });
+  else {
+    endMessage(live);
+    live.dispatch({ type: 'undo' });
+  }
+}
+
+/** Takes away what was told of the edit before: it is true no longer. Errors stay. */
+function endMessage(live: Page['live']): void {
+  if (live.state.message?.isError === false) live.change({ message: undefined });
 }
 
 /** Makes the edit again that was taken back last. */

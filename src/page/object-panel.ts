@@ -39,7 +39,11 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
     on: { click: () => toggle() },
   });
   swatch.style.borderColor = color;
-  const label = element('button', { type: 'button', className: 'name', title: `List ${name}` }, name);
+  const label = element(
+    'button',
+    { type: 'button', className: 'name', title: `Show the slider and the picks of ${name}` },
+    name,
+  );
   label.addEventListener('click', () => live.change({ object: name }));
   const count = element('output', { className: 'number' }, '0');
   const { root: bars, draw } = histogramView();
@@ -68,6 +72,10 @@ function objectRow(page: Page, { name, color }: ShownObject): ObjectRow {
     const text = `The threshold of ${name} is a score from ${shownScore(range.low)} to ${shownScore(range.high)}, not "${value.value}".`;
     value.value = shownScore(ownOf(live.state.thresholds, name) ?? range.low);
     live.change({ message: { text, isError: true } });
+  });
+  // What was typed does not count.
+  value.addEventListener('cancel', () => {
+    value.value = shownScore(ownOf(live.state.thresholds, name) ?? Number(slider.min));
   });
   const estimate = element('p', { className: 'quiet estimate' });
   const controls = element(
@@ -138,9 +146,10 @@ export function thresholdFrom(
 
 /** How many of the picks that nobody has decided about are false, in words, or why it cannot be told; `found` is undefined without candidates. */
 export function falseWords(found: FalsePicks | undefined): string {
-  if (found === undefined) return 'How many may be false is told for picks that Detect found.';
+  if (found === undefined)
+    return 'How many may be false is told where the candidates of a network are kept with its picks, and no mask has chosen among them.';
   const { picks, falsePicks, interval, reason = '' } = found;
-  if (picks === 0) return 'No pick is undecided.';
+  if (picks === 0) return 'No pick here is undecided.';
   if (falsePicks === undefined || interval === undefined) return `How many may be false cannot be told: ${reason}.`;
   const [low, high] = interval;
   const span = low === high ? '' : ` (${low} to ${high} in nine of ten tomograms)`;

@@ -29,7 +29,7 @@ export function resumed({ loaded, edits }: SetReview, draft: Draft | undefined):
   return {
     edits: there.length === 0 ? edits : edited(edits, new Map(there)).edits,
     moved: draft?.thresholds ?? {},
-    since: there.length === 0 ? undefined : draft?.time,
+    since: there.length === 0 && Object.keys(draft?.thresholds ?? {}).length === 0 ? undefined : draft?.time,
     lost: changes.filter(([id, edit]) => edit !== undefined && !ids.has(id) && !edit.isAdded).length,
   };
 }

@@ -198,7 +198,7 @@ function fittingRecords(
     const how: PickedRecord | undefined = isReviewRecord(record) ? record.picked : record;
     const { threshold, minDistance, mask = null } = how ?? {};
     if (how === undefined || !candidates.objects.includes(object)) continue;
-    if (mask !== null) reason = 'they lie in a mask, which this page cannot make.';
+    if (mask !== null) reason = 'they were picked inside a mask, which this page does not apply.';
     else if (!isSameSearch(how, provenance)) reason = 'its candidates were found otherwise; detect again.';
     else if (typeof threshold === 'number' && typeof minDistance === 'number') {
       if (threshold < (candidates.lowestThresholds[object] as number)) reason = 'its candidates are too few.';

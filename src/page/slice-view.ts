@@ -257,6 +257,7 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
     const spot = spotIn(event);
     const held = grip;
     if (down.size === 0) grip = undefined;
+    if (held?.what === 'move') tip.hidden = true;
     if (!wasDown || held === undefined || event.type === 'pointercancel') return;
     if (held.what === 'move' && hasMoved) {
       // By as much as the hand has moved, wherever it took hold of the ring.
@@ -272,7 +273,10 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
     const { mode, object } = live.state;
     const ring = isExact && mode === 'edit' ? undefined : ringAt(rings(), spot.left, spot.top);
     if (ring) {
-      live.change({ selected: ring.pick.id, object: ring.pick.object, position: ring.pick.position });
+      const { id, object: of, position } = ring.pick;
+      // Where one edits, the slice stays, as for what is added.
+      const here = withAlong(position, plane.across, along(live.state.position, plane.across));
+      live.change({ selected: id, object: of, position: mode === 'edit' ? here : position });
     } else if (mode === 'edit' && object !== undefined) {
       const point = onPlane(pointOf(spot));
       const wanted = isExact ? point : darkestNear(page.volume, point, page.objectNamed(object).radius);
@@ -295,8 +299,8 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
       event.preventDefault();
       if (event.ctrlKey)
         return zoomBy(page, Math.exp(-event.deltaY / 300), { plane, size: size(), spot: spotIn(event) });
-      // A notch of a wheel is 100 or so, or 3 lines; touch pads send many small steps.
-      turned += event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY / 3 : event.deltaY / 50;
+      // A notch of a wheel is 100 or more, or 3 lines, and moves by one slice; touch pads send many small steps.
+      turned += event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY / 3 : event.deltaY / 100;
       const planes = Math.trunc(turned);
       turned -= planes;
       if (planes !== 0) moveSlice(page, plane.across, Math.sign(planes) * Math.min(5, Math.abs(planes)));

@@ -115,6 +115,8 @@ export interface State {
   readonly thresholds: Readonly<Record<string, number>>;
   /** The thresholds at which the picks are those of the set. */
   readonly usualThresholds: Readonly<Record<string, number>>;
+  /** Those with which the set was opened, moved in other runs or not: what differs was moved here, and is not saved. */
+  readonly openedThresholds: Readonly<Record<string, number>>;
   /** In Å, by object; two kept picks are not closer. */
   readonly minDistances: Readonly<Record<string, number>>;
   readonly hidden: ReadonlySet<string>;
@@ -159,6 +161,7 @@ export type Action =
   | { readonly type: 'redo' };
 
 const noEdits: Edits = new Map();
+const noThresholds: State['thresholds'] = {};
 
 /** No picks under review. */
 export const noReview: Pick<
@@ -169,6 +172,7 @@ export const noReview: Pick<
   | 'picking'
   | 'thresholds'
   | 'usualThresholds'
+  | 'openedThresholds'
   | 'minDistances'
   | 'edits'
   | 'undo'
@@ -181,8 +185,9 @@ export const noReview: Pick<
   loaded: [],
   candidates: undefined,
   picking: undefined,
-  thresholds: {},
+  thresholds: noThresholds,
   usualThresholds: {},
+  openedThresholds: noThresholds,
   minDistances: {},
   edits: noEdits,
   undo: [],
@@ -288,6 +293,13 @@ export function editsSince(before: Edits, now: Edits): EditChanges {
 /** True if the files of the set do not hold all that a person has decided: some of it would be lost with the page. */
 export function hasUnsavedEdits({ edits, savedEdits }: Pick<State, 'edits' | 'savedEdits'>): boolean {
   return editsSince(savedEdits, edits).size > 0;
+}
+
+/** True if the files of the set hold neither all that a person has decided nor the thresholds that were moved. */
+export function isUnsaved(state: Pick<State, 'edits' | 'savedEdits' | 'thresholds' | 'openedThresholds'>): boolean {
+  const { thresholds, openedThresholds } = state;
+  const isMoved = Object.entries(thresholds).some(([name, value]) => ownOf(openedThresholds, name) !== value);
+  return isMoved || hasUnsavedEdits(state);
 }
 
 /** The state after an action. Undo is a stack of inverse edits. */

@@ -4,7 +4,7 @@ import { type Collection, labelOf, type OpenRun, readSet, truthOf } from './coll
 import { colorsOf } from './colors.ts';
 import { counted } from './counted.ts';
 import { createDetections, type Detection, type Detections, writeAsNetwork } from './detections.ts';
-import { type DraftOf, type Drafts, draftFrom, draftKeeper, draftsIn, endedDraft } from './drafts.ts';
+import { type DraftOf, type Drafts, draftFrom, draftKeeper, draftsIn, endedDraft, isEnded } from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
 import { flyTo, nextOpen, selectedPick } from './navigate.ts';
@@ -136,9 +136,12 @@ interface Wishes {
   tomogram?: string | undefined;
   /** Null if none shall show. */
   set?: string | null | undefined;
-  truthSet?: string | undefined;
-  /** Of candidates; those over a file of picks are its own. */
-  thresholds: State['thresholds'];
+  /** Null if none shall show. */
+  truthSet?: string | null | undefined;
+  otherSet?: string | undefined;
+  segmentation?: string | undefined;
+  /** Of candidates; those over a file of picks are its own. Absent until a run was left. */
+  thresholds?: State['thresholds'] | undefined;
 }
 
 /** A step of a task: it shows nothing once the task was stopped. */
@@ -247,7 +250,7 @@ export function createWorkspace(page: Page): Workspace {
         // One that cannot be read is told of when its set is shown.
         const of = { run: name, set, person };
         const draft = await opened?.drafts.readLast(of).catch(() => undefined);
-        const isSaved = draft?.changes.size === 0;
+        const isSaved = draft && isEnded(draft);
         return draft && !(isSaved && set === undefined) ? [{ set, time: draft.time, isSaved }] : [];
       }),
     );
@@ -286,14 +289,17 @@ export function createWorkspace(page: Page): Workspace {
       keep();
       const carried = here.thresholds.get(label) ?? (review.candidates && opened.wishes.thresholds);
       const lowest = lowestThresholds(review);
-      const asked = { ...carried, ...moved, ...place.thresholds };
+      const openedAt = { ...review.thresholds, ...raised({ ...carried }, lowest) };
+      // Those of the draft are older than those that go along.
+      const asked = { ...(carried ? {} : moved), ...place.thresholds };
       show({
         ...noReview,
         ...shown(review, label),
         arePicksRead: true,
         edits,
         picksVoxelSize: sizeOf(levels),
-        thresholds: { ...review.thresholds, ...raised(asked, lowest) },
+        openedThresholds: openedAt,
+        thresholds: Object.keys(asked).length === 0 ? openedAt : { ...openedAt, ...raised(asked, lowest) },
         objects: withUnknown(live.state.objects, review.loaded),
       });
       here.review = label === undefined ? undefined : review;
@@ -316,6 +322,33 @@ export function createWorkspace(page: Page): Workspace {
     await during('truth', async ({ signal, show }) => {
       const picks = await picksOf(run, label, signal);
       show({ truthSet: label, truth: picks, objects: withUnknown(live.state.objects, picks) });
+    });
+  };
+  const showOther = async (label: string | undefined) => {
+    const { run } = visit;
+    await during('other', async ({ signal, show }) => {
+      const picks = await picksOf(run, label, signal);
+      show({ otherSet: label, others: picks, objects: withUnknown(live.state.objects, picks) });
+    });
+  };
+  const showSegmentation = async (label: string | undefined) => {
+    const { run } = visit;
+    const choice = run?.segmentations.find((one) => one.label === label);
+    page.overlay = undefined;
+    live.change({ segmentation: label, segmented: choice?.segmented, bricks: live.state.bricks + 1 });
+    await during('segmentation', async ({ signal, show }) => {
+      live.change({ segmentation: label, segmented: choice?.segmented, bricks: live.state.bricks + 1 });
+      if (choice === undefined) return;
+      const overlay = await openGreyVolume(await choice.open(signal), {
+        range: { low: 0, high: WHITE },
+        focus: () => live.state.position,
+        onBrick: () => signal.aborted || live.change({ bricks: live.state.bricks + 1 }),
+        onError: tell,
+        signal,
+      });
+      signal.throwIfAborted();
+      page.overlay = overlay;
+      show({ bricks: live.state.bricks + 1 });
     });
   };
 
@@ -400,7 +433,7 @@ export function createWorkspace(page: Page): Workspace {
         collection,
         drafts: draftsIn(collection),
         detections: createDetections(),
-        wishes: { tomogram: place.tomogram, truthSet: place.truthSet, thresholds: {} },
+        wishes: { tomogram: place.tomogram, truthSet: place.truthSet },
       };
       if (place.voxelSize !== undefined) collection.giveVoxelSize?.(place.voxelSize);
       const colors = colorsOf(all);
@@ -436,7 +469,7 @@ export function createWorkspace(page: Page): Workspace {
       if (opened === undefined) return;
       const { collection, wishes } = opened;
       // An address says all thresholds that are not the usual ones.
-      if (live.state.candidates && place === nowhere) wishes.thresholds = goingAlong(wishes.thresholds, live.state);
+      if (live.state.candidates && place === nowhere) wishes.thresholds = goingAlong(wishes.thresholds ?? {}, live.state);
       leave();
       live.change({ ...noRun, run: name, ...loading(page) });
       const here = visit;
@@ -448,8 +481,13 @@ export function createWorkspace(page: Page): Workspace {
         show({ tomograms, sets, segmentations: run.segmentations.map(({ label }) => label) });
         here.run = run;
         const tomogram = firstOf(tomograms, [wishes.tomogram, tomograms.find(isDenoised), tomograms[0]]);
-        const truth = firstOf(sets, [wishes.truthSet, truthOf(run.sets)?.label]);
-        const others = run.sets.filter((set) => set.label !== truth && !holdsRejects(set)).map(({ label }) => label);
+        const byCustom = truthOf(run.sets)?.label;
+        const truth = wishes.truthSet === null ? undefined : firstOf(sets, [wishes.truthSet, byCustom]);
+        const other = firstOf(sets, [wishes.otherSet]);
+        const overlay = run.segmentations.find(({ label }) => label === wishes.segmentation)?.label;
+        const others = run.sets
+          .filter((set) => ![truth, byCustom].includes(set.label) && !holdsRejects(set))
+          .map(({ label }) => label);
         const own = others.filter((label) => label.startsWith(`${live.state.person}/`)).at(-1);
         if (tomogram === undefined) tell(`Run ${name} has no tomogram.`);
         const placed = tomogram === undefined ? undefined : showTomogram(tomogram, place);
@@ -462,7 +500,8 @@ export function createWorkspace(page: Page): Workspace {
         const usual =
           wishes.set === null || left === null ? [] : [wishes.set, left, own, others.find(isOfNetwork), others[0]];
         const set = firstOf([...found, ...sets], [place.set, ...found, ...usual]);
-        await Promise.all([placed, showTruth(truth), showSet(set, place)]);
+        await Promise.all([placed, showTruth(truth), showOther(other), showSet(set, place)]);
+        if (overlay !== undefined) await showSegmentation(overlay);
         signal.throwIfAborted();
         const { objects, object } = live.state;
         const absent = [
@@ -487,7 +526,7 @@ export function createWorkspace(page: Page): Workspace {
       if (!live.state.runs.includes(run)) return tell(`There is no run "${run}" here.`);
       const { collection } = opened;
       const { tomogram, truthSet } = place;
-      Object.assign(opened.wishes, { tomogram, truthSet, thresholds: {}, set: undefined } satisfies Wishes);
+      Object.assign(opened.wishes, { tomogram, truthSet, thresholds: undefined, set: undefined } satisfies Wishes);
       const { object = live.state.object, voxelSize = live.state.voxelSize } = place;
       if (voxelSize !== undefined) collection.giveVoxelSize?.(voxelSize);
       live.change({
@@ -521,43 +560,26 @@ export function createWorkspace(page: Page): Workspace {
       const here = visit;
       await untilSaved(live.state.run);
       if (visit !== here) return;
+      // What was told of the set before.
+      if (live.state.message?.isError === false) live.change({ message: undefined });
       if (opened && label !== UNSAVED) opened.wishes.set = label ?? null;
       if (live.state.arePicksRead) here.thresholds.set(live.state.set, live.state.thresholds);
       await showSet(label, nowhere);
     },
 
     async openTruth(label) {
-      if (opened) opened.wishes.truthSet = label;
+      if (opened) opened.wishes.truthSet = label ?? null;
       await showTruth(label);
     },
 
     async openOther(label) {
-      const { run } = visit;
-      await during('other', async ({ signal, show }) => {
-        const picks = await picksOf(run, label, signal);
-        show({ otherSet: label, others: picks, objects: withUnknown(live.state.objects, picks) });
-      });
+      if (opened) opened.wishes.otherSet = label;
+      await showOther(label);
     },
 
     async openSegmentation(label) {
-      const { run } = visit;
-      const choice = run?.segmentations.find((one) => one.label === label);
-      page.overlay = undefined;
-      live.change({ segmentation: label, segmented: choice?.segmented, bricks: live.state.bricks + 1 });
-      await during('segmentation', async ({ signal, show }) => {
-        live.change({ segmentation: label, segmented: choice?.segmented, bricks: live.state.bricks + 1 });
-        if (choice === undefined) return;
-        const overlay = await openGreyVolume(await choice.open(signal), {
-          range: { low: 0, high: WHITE },
-          focus: () => live.state.position,
-          onBrick: () => signal.aborted || live.change({ bricks: live.state.bricks + 1 }),
-          onError: tell,
-          signal,
-        });
-        signal.throwIfAborted();
-        page.overlay = overlay;
-        show({ bricks: live.state.bricks + 1 });
-      });
+      if (opened) opened.wishes.segmentation = label;
+      await showSegmentation(label);
     },
 
     async showDetection(detection) {
@@ -632,6 +654,7 @@ function shown(review: SetReview, label: string | undefined) {
     ...{ set: label, loaded, edits, savedEdits: edits, candidates, picking, minDistances },
     thresholds,
     usualThresholds: thresholds,
+    openedThresholds: thresholds,
     // It goes on to be saved where it is.
     ...(isOwn && first && { userId: first.file.userId, sessionId: first.file.sessionId }),
   };

@@ -172,9 +172,9 @@ describe('notes about an export', () => {
     const added = { ...picks[0]!, score: 1, unknown: { reviewed: 'added' } };
     const one = { ...run, picks: [...picks, added] };
     expect(exportNotes([one], 'csv', needs)).toEqual([
-      '1 that you added have the score 1, which no network gave, and "added" stands in the column "reviewed"',
+      '1 added pick has the score 1, which no network gave, and "added" stands in the column "reviewed"',
     ]);
-    expect(exportNotes([one], 'relion5', needs)).toContain('1 that you added have the score 1, which no network gave');
+    expect(exportNotes([one], 'relion5', needs)).toContain('1 added pick has the score 1, which no network gave');
     expect(exportNotes([one], 'points', needs).join()).not.toContain('added');
   });
 

@@ -6,6 +6,14 @@ import { drain, model, noisyProject, type OpenedPage, openPage, stubBrowser } fr
 
 stubBrowser();
 
+/** A field in which text is typed. */
+class Field {
+  readonly type = 'text';
+  readonly events: string[] = [];
+  blur = () => this.events.push('blur');
+  dispatchEvent = ({ type }: Event) => this.events.push(type);
+}
+
 /** A list to choose from. */
 class List {}
 
@@ -21,7 +29,7 @@ async function withKeys() {
     },
     document: { querySelector: () => null },
     HTMLSelectElement: List,
-    HTMLInputElement: class {},
+    HTMLInputElement: Field,
   });
   const count = { saves: 0, searches: 0 };
   attachKeys(
@@ -84,4 +92,16 @@ it('keys work while a list has the focus, but for those that move in it', async 
   press('ArrowDown', 1, new List());
   press('PageDown', 1, new List());
   expect(page.live.state.position).toEqual(position);
+});
+
+it('Enter and Escape leave a field, in which other keys are typed; Escape takes back what was typed', async () => {
+  const { press, page } = await withKeys();
+  const field = new Field();
+  const { selected: before } = page.live.state;
+  press('j', 1, field);
+  expect([page.live.state.selected, field.events]).toEqual([before, []]);
+  press('Enter', 1, field);
+  expect(field.events).toEqual(['blur']);
+  press('Escape', 1, field);
+  expect(field.events).toEqual(['blur', 'cancel', 'blur']);
 });

@@ -4,7 +4,7 @@ import type { Collection, OpenRun } from '../../src/page/collection.ts';
 import { questionBeforeSearch, reviewBefore, searchedObjects } from '../../src/page/detect-dialog.ts';
 import { addPick, editPick, listed } from '../../src/page/navigate.ts';
 import { questionBefore } from '../../src/page/open-dialog.ts';
-import { unknownObject } from '../../src/page/state.ts';
+import { isUnsaved, unknownObject } from '../../src/page/state.ts';
 import { formatPlace } from '../../src/page/url.ts';
 import { drain, model, noisyProject, openPage, pause, stubBrowser } from '../support/page-workspace.ts';
 
@@ -349,4 +349,63 @@ it('all that went wrong is told, a line for each', async () => {
   expect(page.live.state.message).toEqual({ text: 'One.\nTwo.', isError: true });
   page.desk.tell();
   expect(page.live.state.message?.text).toBe('One.\nTwo.');
+});
+
+it('truth, comparison and overlay stay in the next run, and so does having no truth', async () => {
+  const given = await detected();
+  for (const run of ['TS_1', 'TS_2']) {
+    const pick = { object: 'virus', position: { x: 50, y: 50, z: 50 }, score: 1 };
+    for (const userId of ['curation', 'bob']) {
+      await (await given.project.run(run)).writePicks([pick], { userId, sessionId: '1', objects: ['virus'] });
+    }
+  }
+  const { page, workspace } = await openPage(given);
+  const shown = () => [page.live.state.truthSet, page.live.state.otherSet, page.live.state.set];
+  expect(shown()).toEqual(['curation/1', undefined, 'cryoet-picks/0']);
+  await workspace.openOther('bob/1');
+  await workspace.openRun('TS_2');
+  expect(shown()).toEqual(['curation/1', 'bob/1', 'cryoet-picks/0']);
+  expect(page.live.state.others).toHaveLength(1);
+  await workspace.openTruth(undefined);
+  await workspace.openOther(undefined);
+  await workspace.openRun('TS_1');
+  expect(shown()).toEqual([undefined, undefined, 'cryoet-picks/0']);
+});
+
+it('a threshold that was moved is not saved, and is there when the page is opened again', async () => {
+  const given = await detected();
+  const opened = await openPage(given);
+  expect(isUnsaved(opened.page.live.state)).toBe(false);
+  const move = (virus: number) =>
+    opened.page.live.change({ thresholds: { ...opened.page.live.state.thresholds, virus } });
+  const usual = opened.page.live.state.thresholds.virus!;
+  move(3);
+  expect(isUnsaved(opened.page.live.state)).toBe(true);
+  await pause();
+  const again = await openPage({ ...given, wrap: withRadii });
+  expect(again.page.live.state.thresholds.virus).toBe(3);
+  expect([isUnsaved(again.page.live.state), again.page.live.state.message?.text]).toEqual([
+    true,
+    expect.stringMatching(/goes on; it is not saved yet/),
+  ]);
+  // In a run that only takes it over, nothing was done.
+  await again.workspace.openRun('TS_2');
+  expect([again.page.live.state.thresholds.virus, isUnsaved(again.page.live.state)]).toEqual([3, false]);
+  move(usual);
+  await pause();
+  expect((await openPage(given)).page.live.state.thresholds.virus).toBe(usual);
+});
+
+it('what was told of one edit ends with the next, and of one set with another; an error stays', async () => {
+  const { page, workspace } = await openPage(await detected());
+  const [{ id }] = page.review().kept as unknown as [{ id: string }];
+  page.desk.tell('The new virus lies on a pick of ribosome; Z takes it back.');
+  editPick(page, id, { decision: 'accepted' });
+  expect(page.live.state.message).toBeUndefined();
+  page.desk.tell('The threshold only filters the picks.');
+  await workspace.openSet(undefined);
+  expect(page.live.state.message).toBeUndefined();
+  page.desk.tell(new Error('the server does not answer'));
+  editPick(page, id, {});
+  expect(page.live.state.message?.text).toBe('The server does not answer');
 });
