@@ -96,9 +96,10 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     const before = live.state.run === run ? reviewBefore(live.state) : '';
     await workspace.showDetection({ run, tomogram, level, tiles, model: { spec: network.spec, sha256 }, candidates });
     const count = picksFromCandidates(candidates).length;
-    const place = live.state.run === run ? '' : ` in ${run}`;
+    const isHere = live.state.run === run;
+    const place = isHere ? '' : ` in ${run}`;
     const keep = live.state.canWrite
-      ? 'Save keeps them.'
+      ? `${isHere ? '' : `Go to ${run}: there `}Save keeps them.`
       : 'They stay, with their sliders, until this page is closed; Export gives the picks as a file.';
     page.desk.tell(
       `Found ${counted(count, 'pick')} among ${counted(candidates.scores.length, 'candidate')}${place}. ${keep}${before}`,

@@ -34,13 +34,9 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
   const counts = element('p', { className: 'quiet counts', title }, both, ' · ', onlyHere, ' · ', onlyThere);
   const overlay = chooser('Segmentation', (label) => commands.chooseSegmentation(given(label)));
   const overlayField = field('Overlay', overlay);
-  const contrast = button(
-    'Reset contrast',
-    'Contrast by percentiles again; drag with the right button to set it',
-    () => {
-      if (page.volume) live.change({ window: page.volume.window });
-    },
-  );
+  const contrast = button('Reset', 'Contrast by percentiles again; drag with the right button to set it', () => {
+    if (page.volume) live.change({ window: page.volume.window });
+  });
   const levels = contrastSliders(page);
   const toggles = {
     edit: button('Edit', 'A click adds a pick, a drag moves one (E)', () =>
@@ -116,13 +112,13 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
   );
 }
 
-/** In Å; no tomogram of a cell has larger voxels. */
-const MAX_VOXEL_SIZE = 1000;
+/** In Å: no tomogram has smaller or larger voxels. */
+const VOXEL_SIZES = { least: 0.01, most: 1000 };
 
 /** The voxel size in Å that a person types, with a point or a comma; undefined for what is none. */
 export function voxelSizeFrom(typed: string): number | undefined {
   const size = Number(typed.trim().replace(',', '.'));
-  return size > 0 && size <= MAX_VOXEL_SIZE ? size : undefined;
+  return size >= VOXEL_SIZES.least && size <= VOXEL_SIZES.most ? size : undefined;
 }
 
 /** Asks for the voxel size of a file that does not say it; one that was given can be changed. */
@@ -137,7 +133,7 @@ function voxelSizeField({ live, desk }: Page, { giveVoxelSize }: Pick<DisplayCom
   input.addEventListener('change', () => {
     const size = voxelSizeFrom(input.value);
     if (size !== undefined) return giveVoxelSize(size);
-    const expected = `expected a length in Å, above 0 and at most ${MAX_VOXEL_SIZE}`;
+    const expected = `expected a length in Å, from ${VOXEL_SIZES.least} to ${VOXEL_SIZES.most}`;
     desk.tell(new Error(`The voxel size is ${JSON.stringify(input.value)}, ${expected}.`));
   });
   // What was typed does not count.

@@ -469,7 +469,8 @@ export function createWorkspace(page: Page): Workspace {
       if (opened === undefined) return;
       const { collection, wishes } = opened;
       // An address says all thresholds that are not the usual ones.
-      if (live.state.candidates && place === nowhere) wishes.thresholds = goingAlong(wishes.thresholds ?? {}, live.state);
+      if (live.state.candidates && place === nowhere)
+        wishes.thresholds = goingAlong(wishes.thresholds ?? {}, live.state);
       leave();
       live.change({ ...noRun, run: name, ...loading(page) });
       const here = visit;

@@ -36,7 +36,9 @@ export async function save(tab: Page): Promise<void> {
 
 /** The line about an object. */
 export function objectRow(tab: Page, name: string): Locator {
-  return tab.locator('.object').filter({ has: tab.getByTitle(`Show the slider and the picks of ${name}`, { exact: true }) });
+  return tab
+    .locator('.object')
+    .filter({ has: tab.getByTitle(`Show the slider and the picks of ${name}`, { exact: true }) });
 }
 
 /** Sets the threshold of an object by its number, and waits until the counts have followed. */
