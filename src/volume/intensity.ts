@@ -200,8 +200,6 @@ const LEVEL_BITS = 20;
 const DROPPED_BITS = 32 - LEVEL_BITS;
 const EXPONENT_BITS = 8;
 const FRACTION_BITS = LEVEL_BITS - 1 - EXPONENT_BITS;
-/** The exponent of NaN and the infinities. */
-const NOT_FINITE = 2 ** EXPONENT_BITS - 1;
 
 /** Statistics so far. All but the histogram describe finite voxels. */
 interface Sums {
@@ -296,24 +294,35 @@ function addFinite(data: Float32Array, start: number, end: number, sums: Sums): 
   sums.count = total;
 }
 
-/** Lists the levels that occur, ascending. An index of the histogram is sign, then magnitude. */
-function pack({ histogram }: Sums): Pick<Intensity, 'levels' | 'counts' | 'notFinite'> {
+/**
+ * Lists the levels that occur, ascending. An index of the histogram is sign, then magnitude. Only levels between the extremes are looked
+ * at: those of a small tomogram would take less time than all there are.
+ */
+function pack({ histogram, minimum, maximum }: Sums): Pick<Intensity, 'levels' | 'counts' | 'notFinite'> {
   const negative = histogram.length / 2;
   const occurring: number[] = [];
+  if (minimum <= 0) {
+    // A minimum of 0 may stand for -0, which is the first negative level.
+    const lowest = Math.max(negative, levelOf(minimum));
+    for (let level = lowest; level >= negative; level--) if (histogram[level] > 0) occurring.push(level);
+  }
+  const highest = maximum >= 0 ? levelOf(maximum + 0) : -1;
+  for (let level = 0; level <= highest; level++) if (histogram[level] > 0) occurring.push(level);
   let notFinite = 0;
-  const add = (level: number) => {
-    if (histogram[level] === 0) return;
-    if (((level >>> FRACTION_BITS) & NOT_FINITE) === NOT_FINITE) notFinite += histogram[level];
-    else occurring.push(level);
-  };
-  for (let level = histogram.length - 1; level >= negative; level--) add(level);
-  for (let level = 0; level < negative; level++) add(level);
-  const bits = Uint32Array.from(occurring, (level) => level << DROPPED_BITS);
-  return {
-    notFinite,
-    levels: new Float32Array(bits.buffer),
-    counts: Float64Array.from(occurring, (level) => histogram[level]),
-  };
+  for (const end of [negative, histogram.length])
+    for (let level = end - 2 ** FRACTION_BITS; level < end; level++) notFinite += histogram[level];
+  const bits = new Uint32Array(occurring.length);
+  const counts = new Float64Array(occurring.length);
+  for (let i = 0; i < occurring.length; i++) {
+    bits[i] = occurring[i] << DROPPED_BITS;
+    counts[i] = histogram[occurring[i]];
+  }
+  return { notFinite, levels: new Float32Array(bits.buffer), counts };
+}
+
+/** The level of a value of float32. */
+function levelOf(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0] >>> DROPPED_BITS;
 }
 
 /** A multiple of common chunk edges (32, 64, 128). */
