@@ -1,15 +1,15 @@
 /**
  * Shares projects among processes by claims, and checks what must hold: kills and stops processes at random moments, and compares what
  * they leave with the files of an undisturbed one; measures how long 8 processes take for runs whose network sleeps for a second,
- * and what a claim costs among 5,000 runs.
+ * what a claim costs among 5,000 runs, and what a tomogram takes beside reading and network.
  *
- *     npm run claims -- [--runs 500] [--kills 60] [--stops 10] [--seed 1] [--scaling 200] [--cost 5000]
+ *     npm run claims -- [--runs 500] [--kills 60] [--stops 10] [--seed 1] [--scaling 200] [--cost 5000] [--overhead 400]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { claimCost, killClaimers, scaling } from '../test/support/claims/kills.ts';
+import { claimCost, killClaimers, runOverhead, scaling } from '../test/support/claims/kills.ts';
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     scaling: { type: 'string', default: '200' },
     cost: { type: 'string', default: '5000' },
+    overhead: { type: 'string', default: '400' },
   },
 });
 const folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-claims-'));
@@ -48,6 +49,14 @@ try {
     const cost = await claimCost({ folder: join(folder, 'cost'), runs: among });
     console.log(`a claim among ${among} runs: ${cost.toFixed(2)} ms`);
     if (cost > 5) problems.push('a claim takes more than 5 ms');
+  }
+  const small = Number(values.overhead);
+  if (small > 0) {
+    const { wall, cpu } = await runOverhead({ folder: join(folder, 'overhead'), runs: small });
+    const took = `${wall.toFixed(1)} ms by the clock, ${cpu.toFixed(1)} ms of the processors`;
+    console.log(`a tomogram of 32×64×64 voxels beside reading and network: ${took}`);
+    // A busy machine takes longer by the clock.
+    if (Math.min(wall, cpu) > 20) problems.push('a tomogram takes more than 20 ms beside reading and network');
   }
   if (kills < Number(values.kills)) problems.push(`only ${kills} kills: all was done before`);
   for (const problem of problems) console.log(`FAILED: ${problem}`);

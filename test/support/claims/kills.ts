@@ -4,10 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseConfig, projectFromStores } from '../../../src/entry/copick.ts';
+import { detectProject, openTomogram, subStore, writeTomogram } from '../../../src/entry/index.ts';
 import { directoryStore, overlayClaims } from '../../../src/entry/node.ts';
 import { Random } from '../fuzz/random.ts';
+import { fakeModel, fakeSpec } from '../identity-model.ts';
 import { startScript } from '../script-process.ts';
 import { filesBelow } from '../simulated-project.ts';
+import { noise, sourceOf } from '../volumes.ts';
 import { configText, type WorkerOptions, writeRuns } from './project.ts';
 
 /** How to kill. */
@@ -132,6 +135,67 @@ export async function claimCost({ folder, runs }: Pick<ClaimKillOptions, 'folder
     await claim.release();
     spent += performance.now() - started;
   }
+}
+
+/** Milliseconds per run that a search takes beside reading and network: by the clock, and of the processors. */
+export interface RunOverhead {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+/**
+ * What a search of tomograms of 32×64×64 voxels takes beside reading them twice, as the search does, with a network that gives zeros at
+ * once: checks, intensity, plan, peaks, candidates, picks, records, and writing, without waiting for the disk.
+ */
+export async function runOverhead({ folder, runs }: Pick<ClaimKillOptions, 'folder' | 'runs'>): Promise<RunOverhead> {
+  const images = directoryStore(join(folder, 'static'), { durable: false });
+  const names = Array.from({ length: runs }, (_, i) => `TS_${String(i).padStart(4, '0')}`);
+  const shape = [32, 64, 64] as const;
+  const imageOf = (name: string) => subStore(images, `/ExperimentRuns/${name}/VoxelSpacing10.000/denoised.zarr`);
+  for (const [i, name] of names.entries())
+    await writeTomogram(imageOf(name), sourceOf(noise(shape, i), shape), { levels: 1 });
+  const project = projectFromStores({
+    config: parseConfig(configText, { source: 'copick.json' }),
+    static: images,
+    overlay: directoryStore(join(folder, 'overlay'), { durable: false }),
+  });
+  const spec = fakeSpec({
+    tile: shape,
+    classes: ['ribosome', null],
+    thresholds: { ribosome: 2 },
+    minDistances: { ribosome: 30 },
+  });
+  const model = fakeModel(spec, (voxels) => new Float32Array(2 * voxels.length));
+  let least: RunOverhead = { wall: Number.POSITIVE_INFINITY, cpu: Number.POSITIVE_INFINITY };
+  for (let first = 0; first < runs; first += BATCH) {
+    const batch = names.slice(first, first + BATCH);
+    const searched = await spent(async () => {
+      for await (const { run, status } of detectProject(project, { tomogram: 'denoised', model, runs: batch }))
+        if (status !== 'detected') throw new Error(`${run} is ${status}`);
+    });
+    const read = await spent(async () => {
+      for (const name of batch) {
+        const tomogram = await openTomogram(imageOf(name));
+        for (let pass = 0; pass < 2; pass++) await tomogram.read({ start: [0, 0, 0], end: shape });
+      }
+    });
+    least = {
+      wall: Math.min(least.wall, (searched.wall - read.wall) / batch.length),
+      cpu: Math.min(least.cpu, (searched.cpu - read.cpu) / batch.length),
+    };
+  }
+  return least;
+}
+
+/** Runs that are measured together: of several batches the one counts that was disturbed least, by the compiler or by other programs. */
+const BATCH = 50;
+
+/** Milliseconds of a piece of work. */
+async function spent(work: () => Promise<void>): Promise<RunOverhead> {
+  const [started, before] = [performance.now(), process.cpuUsage()];
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return { wall: performance.now() - started, cpu: (user + system) / 1000 };
 }
 
 async function start(options: WorkerOptions): Promise<ChildProcess> {
