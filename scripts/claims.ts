@@ -30,8 +30,8 @@ try {
     processes: 3,
     kills: Number(values.kills),
     stops: Number(values.stops),
-    // Long enough for all kills.
-    sleep: 10 * Number(values.kills),
+    // Long enough for all kills, on a busy machine too.
+    sleep: 20 * Number(values.kills),
     seed: Number(values.seed),
   });
   console.log(
