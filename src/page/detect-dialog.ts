@@ -79,6 +79,7 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
     const { level, tiles } = plan;
     let where: string | undefined;
     let progress = { what: 'Preparing the network', done: 0, total: 1 };
+    const warnings = new Set<string>();
     const show = () => showWork({ ...progress, where });
     show();
     const { candidates, sha256 } = await searchIn(tomogram.place, {
@@ -91,6 +92,7 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
         progress = { what: stage === 'tiles' ? 'Detecting' : 'Measuring intensity', done, total };
         show();
       },
+      onWarning: ({ message }) => warnings.add(message),
     });
     signal.throwIfAborted();
     const before = live.state.run === run ? reviewBefore(live.state) : '';
@@ -103,6 +105,7 @@ export function detector(page: Page, workspace: Workspace, session: () => ViewSe
       : 'They stay, with their sliders, until this page is closed; Export gives the picks as a file.';
     page.desk.tell(
       `Found ${counted(count, 'pick')} among ${counted(candidates.scores.length, 'candidate')}${place}. ${keep}${before}`,
+      ...[...warnings].map((message) => `While searching: ${message}.`),
     );
   };
   files.addEventListener('change', () => void prepare());
@@ -148,9 +151,11 @@ interface Ready {
 }
 
 /** What the search is, and how much memory it takes. */
-function factsOf({ network, plan, isOwn }: Ready): string {
+export function factsOf({ network, plan, isOwn }: Pick<Ready, 'network' | 'plan' | 'isOwn'>): string {
+  const tiles =
+    plan.tiles === undefined ? '' : ', with smaller tiles than the program takes, so scores may differ a little';
   return (
-    `Network "${network.spec.name}" on voxels of ${plan.voxelSize.toFixed(3)} Å, in this browser. ` +
+    `Network "${network.spec.name}" on voxels of ${plan.voxelSize.toFixed(3)} Å, in this browser${tiles}. ` +
     `It takes about ${Math.ceil(plan.memory / 1e6)} MB of memory${isOwn ? ', more if it is larger than that of this package' : ''}.`
   );
 }

@@ -1,4 +1,4 @@
-import type { Candidates, DetectableObject, ModelSpec, Progress } from '../entry/index.ts';
+import type { Candidates, DetectableObject, ModelSpec, Progress, Warning } from '../entry/index.ts';
 import type { DeviceChoice, LentStore, RuntimeModules } from '../entry/web.ts';
 import type { VolumePlace } from './volume-place.ts';
 
@@ -15,9 +15,10 @@ export interface SearchStart {
   readonly objects: readonly DetectableObject[];
 }
 
-/** What the worker sends: where it computes, how far it is, and what came out. */
+/** What the worker sends: where it computes, how far it is, what looks wrong, and what came out. */
 export type FromWorker =
   | { readonly type: 'device'; readonly choice: DeviceChoice }
   | { readonly type: 'progress'; readonly progress: Progress }
+  | { readonly type: 'warning'; readonly warning: Warning }
   | { readonly type: 'found'; readonly candidates: Candidates; readonly sha256: string | undefined }
   | { readonly type: 'error'; readonly message: string };

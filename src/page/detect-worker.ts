@@ -22,6 +22,7 @@ async function search({ place, level, tiles, runtime, network, spec, objects }: 
       objects,
       memory: tiles,
       onProgress: (progress) => tell({ type: 'progress', progress }),
+      onWarning: ({ code, message, share }) => tell({ type: 'warning', warning: { code, message, share } }),
     });
     tell({ type: 'found', candidates, sha256: model.sha256 });
   } finally {

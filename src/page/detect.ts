@@ -7,6 +7,7 @@ import {
   planTiles,
   requireVoxelSize,
   type VolumeSource,
+  type Warning,
 } from '../entry/index.ts';
 import type { DeviceChoice, RuntimeModules, ViewSession } from '../entry/web.ts';
 import type { FromWorker, SearchStart } from './detect-messages.ts';
@@ -31,7 +32,7 @@ export interface SearchPlan {
   /** From the finest. */
   readonly level: number;
   readonly voxelSize: number;
-  /** How large its tiles are: as in a program, or smaller ones. */
+  /** How large its tiles are: as in a program, or smaller ones, whose scores may differ where tiles meet. */
   readonly tiles: 'low' | undefined;
   /** Bytes that it takes beside what is shown: tiles, scores, and what the runtime takes for a tile. */
   readonly memory: number;
@@ -42,7 +43,7 @@ export interface SearchPlan {
  */
 const RUNTIME_BYTES = 180;
 
-/** GB of memory of a device from which on a page takes the tiles that a program takes, and finds the same. */
+/** GB of memory: a device that says it has less gets smaller tiles than a program takes. Some browsers do not say. */
 const MUCH_MEMORY = 8;
 
 /** Chooses the level and the tiles. @throws An error that says which voxel size the network needs, if no level has it. */
@@ -56,13 +57,14 @@ export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): S
     voxelSizeRemedy: 'give it under "Voxel size", beside the slices',
   });
   const { shape, voxelSize } = source.grid;
-  const { deviceMemory = 0 } = navigator as { readonly deviceMemory?: number };
-  const tiles = deviceMemory < MUCH_MEMORY ? 'low' : undefined;
-  const { tile, memory } = planTiles(shape, spec, { memory: tiles });
+  const { deviceMemory = MUCH_MEMORY } = navigator as { readonly deviceMemory?: number };
+  const usual = planTiles(shape, spec);
+  const { tile, memory } = deviceMemory < MUCH_MEMORY ? planTiles(shape, spec, { memory: 'low' }) : usual;
   return {
     level: sources.indexOf(source),
     voxelSize: voxelSize[2],
-    tiles,
+    // A small volume has the same tiles either way.
+    tiles: tile.some((edge, axis) => edge !== usual.tile[axis]) ? 'low' : undefined,
     memory: memory.total + CACHE_BYTES + RUNTIME_BYTES * tile[0] * tile[1] * tile[2],
   };
 }
@@ -78,6 +80,7 @@ export interface SearchOptions {
   readonly signal: AbortSignal;
   readonly onDevice: (choice: DeviceChoice) => void;
   readonly onProgress: (progress: Progress) => void;
+  readonly onWarning: (warning: Warning) => void;
 }
 
 /** What a search found. */
@@ -93,7 +96,7 @@ export interface Found {
  * @throws The abort reason of `signal`, at once; what the search throws, with its message.
  */
 export async function searchIn(place: VolumePlace, options: SearchOptions): Promise<Found> {
-  const { network, level, tiles, runtime, objects, signal, onDevice, onProgress } = options;
+  const { network, level, tiles, runtime, objects, signal, onDevice, onProgress, onWarning } = options;
   const worker = new Worker(new URL('./detect-worker.js', import.meta.url), { type: 'module' });
   const loan = new AbortController();
   try {
@@ -105,6 +108,7 @@ export async function searchIn(place: VolumePlace, options: SearchOptions): Prom
       worker.addEventListener('message', ({ data: message }: MessageEvent<FromWorker>) => {
         if (message.type === 'device') onDevice(message.choice);
         else if (message.type === 'progress') onProgress(message.progress);
+        else if (message.type === 'warning') onWarning(message.warning);
         else if (message.type === 'found') resolve(message);
         else reject(new Error(message.message));
       });

@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
-import { openProject } from '../../src/entry/node.ts';
+import { sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
+import { directoryStore, openProject } from '../../src/entry/node.ts';
 import { cutAt, expectMessage, objectRow, press, save, settled } from '../support/page-hands.ts';
-import { makeProject, picksOfNode, simulatedProject, twoObjects } from '../support/page-project.ts';
+import { isotropic, makeProject, picksOfNode, simulatedProject, twoObjects } from '../support/page-project.ts';
 import { describePage } from '../support/served-page.ts';
+import { noise } from '../support/volumes.ts';
 
 /** Starts a search with the network of the package, after the memory that it takes was told. */
 async function startSearch(tab: Page): Promise<void> {
@@ -93,6 +95,20 @@ describePage('Detect in the page of view', ({ open }) => {
     expect(table.match(/^a,apo-ferritin,/gm)).toHaveLength(many);
     expect(problems).toEqual([]);
   }, 180_000);
+
+  it('tells after a search what looked wrong with the voxels', async () => {
+    const { overlay, shown } = await makeProject();
+    const image = directoryStore(join(overlay, 'ExperimentRuns/TS_1/VoxelSpacing10.000/denoised.zarr'));
+    const data = noise(isotropic.shape).fill(Number.NaN, 5000, 5007);
+    await writeTomogram(image, sourceFromArray({ data, shape: isotropic.shape }, isotropic), {
+      levels: 1,
+      overwrite: true,
+    });
+    const { tab, problems } = await open(shown);
+    await startSearch(tab);
+    await expectMessage(tab, /Found .*\sWhile searching: 7 of 480000 voxels are not finite numbers;/, 90_000);
+    expect(problems).toEqual([]);
+  }, 120_000);
 
   it('ends at once when it is cancelled, and shows nothing new', async () => {
     const { shown } = await simulatedProject();
