@@ -75,18 +75,29 @@ export async function openAddress(address: string): Promise<Collection> {
     const ways = 'use https://, or download it and open the file';
     throw new CryoetPicksError('invalid-option', `${address}: this page reads no other server by http://; ${ways}`);
   }
-  const path = url.pathname.replace(/\/+$/, '');
-  const last = path.lastIndexOf('/') + 1;
-  const name = decodeURIComponent(path.slice(last));
+  url.pathname = url.pathname.replace(/\/+$/, '');
+  const folder = new URL(`.${url.search}`, url);
+  const name = nameIn(url);
   const format = volumeFormatOf(name);
   if (format === undefined) return openStore({ store: s3Store(address), title: address });
   // An image is a folder; of a file, the folder above it is the store.
-  url.pathname = format === 'ome-zarr' ? path : path.slice(0, last);
-  const store = url.protocol.startsWith('s3') ? s3Store(url.href) : httpStore(url);
+  const root = format === 'ome-zarr' ? url : folder;
+  const store = root.protocol.startsWith('s3') ? s3Store(root.href) : httpStore(root);
   const place = filePlace(store, format, format === 'ome-zarr' ? '/' : `/${name}`);
   // What is open stays if this one cannot be read.
   const sources = await openPlace(place, new AbortController().signal);
   return volumeCollection([{ name, place, sources }], name);
+}
+
+/** The last name in the path of an address. @throws `invalid-option` if it is not encoded as addresses are. */
+function nameIn({ origin, pathname }: URL): string {
+  const encoded = pathname.slice(pathname.lastIndexOf('/') + 1);
+  try {
+    return decodeURIComponent(encoded);
+  } catch (cause) {
+    const found = `${JSON.stringify(encoded)} in ${origin}${pathname} is not percent-encoded UTF-8`;
+    throw new CryoetPicksError('invalid-option', `${found}; a percent sign in a name is written %25`, { cause });
+  }
 }
 
 interface Volumes {

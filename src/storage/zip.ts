@@ -12,6 +12,7 @@ import {
 } from '../core/arguments.ts';
 import { untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { folderAndName } from './address.ts';
 import { httpStore } from './http.ts';
 import { blobReader, type RandomAccessReader, storeReader } from './random-access.ts';
 import {
@@ -441,8 +442,6 @@ function readerOf(source: RandomAccessReader | Blob | URL): RandomAccessReader {
     requireArgument('zipStore', 'source', source, readerRule);
     return source;
   }
-  const folder = new URL(source);
-  folder.pathname = source.pathname.replace(/[^/]*$/, '');
-  const name = decodeURIComponent(source.pathname.slice(folder.pathname.length));
+  const { folder, name } = folderAndName(source);
   return storeReader(httpStore(folder), `/${name}` as StoreKey);
 }

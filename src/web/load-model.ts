@@ -28,6 +28,7 @@ import {
 import { parseModelSpec } from '../inference/model-card.ts';
 import { type Device, type OnnxOptions, sessionRules } from '../inference/onnx.ts';
 import { receivedError } from '../inference/thread.ts';
+import { folderAndName } from '../storage/address.ts';
 import { httpStore } from '../storage/http.ts';
 import type { ReadableStore } from '../storage/store.ts';
 import { chooseDevice, type DeviceChoice } from './device-choice.ts';
@@ -187,8 +188,8 @@ async function readNetwork(
     return { bytes: withWeights(bytes, spec.name, externalData), spec };
   }
   const address = absolute(network);
-  const folder = httpStore(new URL(`.${address.search}`, address));
-  const name = decodeURIComponent(address.pathname.slice(address.pathname.lastIndexOf('/') + 1));
+  const { folder: above, name } = folderAndName(address);
+  const folder = httpStore(above);
   const [bytes, card] = await Promise.all([
     readFile(folder, name, { what: 'model', signal }),
     spec ?? readCard(folder, name, signal),

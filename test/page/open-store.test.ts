@@ -219,6 +219,11 @@ describe('openAddress', () => {
   });
 
   it('what is no address is refused with an example of one', async () => {
+    await expect(openAddress('https://example.org/100%/TS_1%zz.mrc?key=secret')).rejects.toMatchObject({
+      code: 'invalid-option',
+      message:
+        '"TS_1%zz.mrc" in https://example.org/100%/TS_1%zz.mrc is not percent-encoded UTF-8; a percent sign in a name is written %25',
+    });
     await expect(openAddress('tomogram.zarr')).rejects.toMatchObject({
       code: 'invalid-option',
       message: expect.stringContaining('https://'),
