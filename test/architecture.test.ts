@@ -224,6 +224,8 @@ const house: Readonly<Record<string, readonly string[]>> = {
   page: [
     'element',
     'counted',
+    'tomogram-name',
+    'truth-users',
     'planes',
     'rings',
     'colors',

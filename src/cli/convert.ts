@@ -227,7 +227,7 @@ function select(sets: readonly RunSet[], project: Project, { input, uri, object,
   }
   if (uri === undefined) {
     const flags = '--user-id and --session-id';
-    const chosen = chooseSets(sets, input, { what: 'project', userId, sessionId, usualUser: 'cryoet-picks', flags });
+    const chosen = chooseSets(sets, input, { what: 'project', userId, sessionId, usualUsers: ['cryoet-picks'], flags });
     return byObject(chosen, project);
   }
   if (sets.length === 0) throw new UsageError(`${input} has no picks that match "${uri}"`);

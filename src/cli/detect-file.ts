@@ -8,6 +8,7 @@ import { type PicksFormatName, picksFormat } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import type { Model } from '../inference/model.ts';
 import { type CziiObject, cziiRules } from '../metric/rules.ts';
+import { tomogramNameOf } from '../page/tomogram-name.ts';
 import { formatSubmission } from '../picks/submission.ts';
 import type { Intensity } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
@@ -68,7 +69,7 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
   const outputs = await openOutputs(terminal, input);
   const output =
     out === undefined ? undefined : await openOutput(terminal, out, { kind: picksKind(format), overwrite });
-  const run = nameOf(path);
+  const run = tomogramNameOf(basename(resolve(path)));
   const started = performance.now();
   const secondsSince = () => Math.round((performance.now() - started) / 100) / 10;
   terminal.event({ event: 'started', run, runsDone: 0, runsTotal: 1 });
@@ -156,11 +157,6 @@ async function searchVolume(
   );
   const summary = { picks: countByObject(picks, input.object ?? classes), ...(maxFalse && { maxFalse }) };
   return { summary, files, classes: output && classesOf(format, objects), warnings };
-}
-
-/** The name of a volume: that of its file, without endings. */
-function nameOf(path: string): string {
-  return basename(resolve(path)).replace(/(?:\.(?:mrcs?|rec|map|ccp4|tiff?|zarr|ozx|ome|gz|zip))+$/i, '');
 }
 
 interface SearchOptions {

@@ -8,6 +8,7 @@ import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { encodeRuns } from '../formats/run-by-run.ts';
 import { projectRules } from '../metric/rules.ts';
 import { type RunningReport, runningScore } from '../metric/score.ts';
+import { truthUsers } from '../page/truth-users.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { chosenRuns } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
@@ -289,25 +290,35 @@ interface ScoringInput extends Pick<GatherInput, 'truthUserId' | 'truthSessionId
 /** Scores runs that have a truth; undefined if the truth would be the picks themselves. */
 function scoringOf(
   project: Project,
-  { runs, truthUserId = 'curation', truthSessionId, userId = 'cryoet-picks', signal }: ScoringInput,
+  { runs, truthUserId, truthSessionId, userId = 'cryoet-picks', signal }: ScoringInput,
 ): Scoring | undefined {
   if (truthUserId === userId) return undefined;
   const rules = projectRules(project.objects);
   const running = runningScore(rules);
   const isScored = ({ object }: ParticlePick) => Object.hasOwn(rules.objects, object);
+  const usual = truthUsers.filter((user) => user !== userId);
+  let user = truthUserId;
   let session = truthSessionId;
   let count = 0;
   return {
     async add(name, picks) {
-      const sets = await runs.get(name)!.pickSets({ userId: truthUserId, sessionId: truthSessionId, signal });
-      if (sets.length === 0) return;
+      const candidates = truthUserId ?? [...usual];
+      const all = await runs.get(name)!.pickSets({ userId: candidates, sessionId: truthSessionId, signal });
+      const own = truthUserId ?? usual.find((one) => all.some((set) => set.userId === one));
+      if (all.length === 0 || own === undefined) return;
+      user ??= own;
+      if (own !== user) {
+        const users = `of the users "${user}" and "${own}"`;
+        throw new UsageError(`the runs have a truth ${users}; choose one by --truth-user-id`);
+      }
+      const sets = truthUserId === undefined ? all.filter((set) => set.userId === own) : all;
       const sessions = new Set([
         ...(session === undefined ? [] : [session]),
         ...sets.map(({ sessionId }) => sessionId),
       ]);
       if (sessions.size > 1 && truthSessionId === undefined) {
         throw new UsageError(
-          `the truth of user "${truthUserId}" has the sessions ${[...sessions].join(', ')}; choose one by --truth-session-id`,
+          `the truth of user "${user}" has the sessions ${[...sessions].join(', ')}; choose one by --truth-session-id`,
         );
       }
       session ??= sets[0]!.sessionId;
@@ -324,7 +335,7 @@ function scoringOf(
         : [
             '',
             ...scoreLines(running.report(), rules),
-            `of ${counted(count, 'run')} with a truth of user "${truthUserId}"`,
+            `of ${counted(count, 'run')} with a truth of user "${user}"`,
             '',
           ],
   };

@@ -413,7 +413,10 @@ function defineGather(program: Command, run: RunCommand): void {
         'take the picks files as they are (default: pick again from the candidates, with the thresholds of the detection)',
       ).conflicts('threshold'),
     )
-    .option('--truth-user-id <name>', 'user of the ground truth (default: curation)')
+    .option(
+      '--truth-user-id <name>',
+      'user of the ground truth (default: the first of curation, simulation, ground-truth, truth, data-portal that has picks)',
+    )
     .option('--truth-session-id <name>', 'session of the ground truth')
     .addOption(
       new Option(

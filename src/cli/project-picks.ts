@@ -108,17 +108,18 @@ export interface ChooseSetsOptions {
   readonly what: string;
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
-  /** The user to take if a project has picks of several users and none is given. */
-  readonly usualUser: string;
+  /** The users of whom the first that has picks is taken if a project has those of several users and none is given. */
+  readonly usualUsers: readonly string[];
   /** The options of the command line that select user and session, for messages. */
   readonly flags: string;
 }
 
-/** The sets of one user and session: those given, else those of the usual user, else the only ones there are. */
+/** The sets of one user and session: those given, else those of a usual user, else the only ones there are. */
 export function chooseSets(sets: readonly RunSet[], path: string, options: ChooseSetsOptions): readonly RunSet[] {
-  const { what, userId, sessionId, usualUser, flags } = options;
+  const { what, userId, sessionId, usualUsers, flags } = options;
   const [isUser, isSession] = [nameFilter(userId), nameFilter(sessionId)];
   const named = sets.filter(({ set }) => isUser(set.userId) && isSession(set.sessionId));
+  const usualUser = usualUsers.find((user) => named.some(({ set }) => set.userId === user));
   const usual = userId === undefined ? named.filter(({ set }) => set.userId === usualUser) : [];
   const chosen = usual.length > 0 ? usual : named;
   const owners = new Set(chosen.map(ownerOf));

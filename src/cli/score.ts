@@ -7,6 +7,7 @@ import { decodePicks } from '../formats/format.ts';
 import { cziiRules, type Matching, projectRules, type ScoringRules } from '../metric/rules.ts';
 import { type ObjectScore, type Report, scoreTables, type TableReport, type TableRow } from '../metric/score.ts';
 import { type SweepPoint, sweepThresholds } from '../metric/sweep.ts';
+import { truthUsers } from '../page/truth-users.ts';
 import { csvSteps, headerOf } from '../picks/csv.ts';
 import { groupByRun } from '../picks/pick.ts';
 import { submissionSteps } from '../picks/submission.ts';
@@ -53,12 +54,12 @@ export interface ScoreDocument extends TableReport {
 export async function score(terminal: Terminal, input: ScoreInput): Promise<Outcome> {
   const failures = collectFailures(terminal);
   const truth = await readPositions(terminal, input.truth, {
-    ...{ what: 'truth', failures, usualUser: 'curation', flags: '--truth-user-id and --truth-session-id' },
+    ...{ what: 'truth', failures, usualUsers: truthUsers, flags: '--truth-user-id and --truth-session-id' },
     userId: input.truthUserId,
     sessionId: input.truthSessionId,
   });
   const submission = await readPositions(terminal, input.submission, {
-    ...{ what: 'submission', failures, usualUser: 'cryoet-picks', flags: '--user-id and --session-id' },
+    ...{ what: 'submission', failures, usualUsers: ['cryoet-picks'], flags: '--user-id and --session-id' },
     userId: input.userId,
     sessionId: input.sessionId,
   });

@@ -179,6 +179,19 @@ export async function readCandidatesOf(
   );
 }
 
+/** Whether a run has candidates of a user and session; see `Run.hasCandidates`. */
+export async function hasCandidatesOf(
+  tree: ProjectTree,
+  run: string,
+  { signal, ...author }: DeleteCandidatesOptions,
+): Promise<boolean> {
+  const key = candidatesKey(run, author);
+  for (const store of [tree.overlay, ...(tree.static ? [tree.static] : [])]) {
+    if ((await store.getRange(key, { offset: 0, length: 1 }, { signal })) !== undefined) return true;
+  }
+  return false;
+}
+
 /** The fields of a value that a pattern has, and of these fields those that the pattern's have. */
 function partLike(value: unknown, pattern: unknown): unknown {
   if (!isFields(value) || !isFields(pattern)) return value;

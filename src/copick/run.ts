@@ -28,6 +28,7 @@ import {
   type DeleteCandidatesOptions,
   deleteCandidatesOf,
   deleteCandidatesRules,
+  hasCandidatesOf,
   type ReadCandidatesOptions,
   readCandidatesOf,
   readCandidatesRules,
@@ -239,6 +240,16 @@ export class Run {
   async readCandidates(options: ReadCandidatesOptions): Promise<StoredCandidates> {
     requireOptions('run.readCandidates', options, readCandidatesRules);
     return readCandidatesOf(this.#tree, this.name, options);
+  }
+
+  /**
+   * Whether a user has candidates of a session in this run, as their file is there; what is in it is not read.
+   *
+   * @throws {@link CryoetPicksError} `invalid-option` for a user or session without a valid character; what the store throws.
+   */
+  async hasCandidates(options: DeleteCandidatesOptions): Promise<boolean> {
+    requireOptions('run.hasCandidates', options, deleteCandidatesRules);
+    return hasCandidatesOf(this.#tree, this.name, options);
   }
 
   /**

@@ -12,6 +12,7 @@ import {
 } from '../entry/copick.ts';
 import { isCryoetPicksError, type ParticlePick, type Store, type VolumeSource } from '../entry/index.ts';
 import type { Segmented } from './colors.ts';
+import { truthUsers } from './truth-users.ts';
 import { CACHE_BYTES, openLevels } from './volume-file.ts';
 import { type FilePlace, fingerprintOf, openPlace, type TomogramPlace, type VolumePlace } from './volume-place.ts';
 
@@ -235,15 +236,9 @@ export async function readCandidates(
   }
 }
 
-/** Users whose picks are the truth by the custom of the field: competition, simulation, portal. */
-const truthful = ['curation', 'simulation', 'ground-truth', 'truth', 'data-portal'];
-
-/** Whether the picks of a user are the truth by custom. */
-export function isTruthful(userId: string): boolean {
-  return truthful.includes(userId);
-}
-
 /** The set that is taken for the truth unless somebody chooses another. */
 export function truthOf(sets: readonly SetChoice[]): SetChoice | undefined {
-  return sets.find(({ userId }) => isTruthful(userId));
+  const users = new Set(sets.map(({ userId }) => userId));
+  const user = truthUsers.find((one) => users.has(one));
+  return sets.find(({ userId }) => userId === user);
 }

@@ -13,6 +13,7 @@ import { counted } from './counted.ts';
 import type { Page } from './page.ts';
 import { hasScore, toSave } from './review.ts';
 import { NO_VOXEL_SIZE } from './state.ts';
+import { tomogramNameOf } from './tomogram-name.ts';
 import { hasVoxelSize } from './volume-place.ts';
 import type { Work } from './work.ts';
 import type { Workspace } from './workspace.ts';
@@ -76,7 +77,7 @@ export async function allRuns(
 export function namedAsTomograms(runs: readonly RunToExport[]): readonly RunToExport[] {
   const named = runs.map((one) => ({
     ...one,
-    run: one.run.replace(/(?<=.)\.(mrc|rec|map|st|tiff?|(ome\.)?zarr)(\.(gz|zip))?$/i, ''),
+    run: tomogramNameOf(one.run),
   }));
   return new Set(named.map(({ run }) => run)).size === runs.length ? named : runs;
 }

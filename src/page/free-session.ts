@@ -1,5 +1,4 @@
 import type { Run } from '../entry/copick.ts';
-import { isCryoetPicksError } from '../entry/index.ts';
 import type { SetName } from './review-record.ts';
 
 /** The first session, from a number on, in which none of some users has picks or candidates. */
@@ -12,15 +11,5 @@ export async function firstFreeSession(run: Run, users: readonly string[], from:
 }
 
 async function isUsed(run: Run, author: SetName): Promise<boolean> {
-  return (await run.pickSets({ ...author })).length > 0 || (await hasCandidates(run, author));
-}
-
-async function hasCandidates(run: Run, author: SetName): Promise<boolean> {
-  try {
-    await run.readCandidates(author);
-    return true;
-  } catch (error) {
-    // Those that cannot be read are there.
-    return !isCryoetPicksError(error, 'not-found');
-  }
+  return (await run.pickSets({ ...author })).length > 0 || (await run.hasCandidates(author));
 }

@@ -1,7 +1,6 @@
 import type { Provenance } from '../entry/copick.ts';
 import { type Candidates, isCryoetPicksError } from '../entry/index.ts';
 import {
-  isTruthful,
   labelOf,
   type OpenRun,
   type ReadFile,
@@ -14,6 +13,7 @@ import { interruption, settled } from './interrupted.ts';
 import { candidatePicks, hasScore, type ReviewInput, reviewOf } from './review.ts';
 import { holdsRejects, isReviewRecord, type PickedRecord, REJECTED, rejectsOf, type SetName } from './review-record.ts';
 import { type Edit, type LoadedPick, named, ownOf, type Picking } from './state.ts';
+import { truthUsers } from './truth-users.ts';
 
 /** A set as it goes on to be reviewed. */
 export interface SetReview extends Required<Pick<ReviewInput, 'loaded' | 'edits' | 'thresholds' | 'minDistances'>> {
@@ -91,7 +91,7 @@ function isOwn({ files, errors }: ReadSet, person: string): boolean {
 }
 
 function isOwnFile(record: Provenance | undefined, { userId }: SetName, person: string): boolean {
-  if (record === undefined) return !isTruthful(userId) && [person, `${person}${REJECTED}`].includes(userId);
+  if (record === undefined) return !truthUsers.includes(userId) && [person, `${person}${REJECTED}`].includes(userId);
   return isReviewRecord(record) && record.person === person;
 }
 

@@ -63,6 +63,35 @@ describe('gather', () => {
     expect(await readFile(at('gathered.csv'), 'utf8')).toBe(first);
   });
 
+  it('gather and score take the same truth: of several users the first by custom, in all runs', async () => {
+    const picks = (run: string) => at(`overlay/ExperimentRuns/${run}/Picks`);
+    const renamed = async (run: string, userId: string) => {
+      for (const name of (await readdir(picks(run))).filter((one) => !one.includes('_'))) {
+        const file = JSON.parse(await readFile(join(picks(run), name), 'utf8'));
+        const path = join(picks(run), `${userId}_0_${name}`);
+        await writeFile(path, JSON.stringify({ ...file, user_id: userId }));
+        await rm(join(picks(run), name));
+      }
+    };
+    for (const run of ['TS_1_3', 'TS_2_3', 'TS_3_3']) await renamed(run, 'data-portal');
+    const scored = async () => {
+      await gather('--submission', at('gathered.csv'));
+      const { stdout } = await captureCli(['score', '--truth', config, '--submission', at('gathered.csv'), '--json']);
+      const { score } = JSON.parse((await gather('--json')).stdout);
+      expect(score.score).toBe(JSON.parse(stdout).score);
+      return (await gather()).stdout;
+    };
+    expect(await scored()).toContain('of 3 runs with a truth of user "data-portal"');
+    for (const run of ['TS_1_3', 'TS_2_3', 'TS_3_3']) {
+      await cp(join(picks(run), 'data-portal_0_ribosome.json'), join(picks(run), 'simulation_0_ribosome.json'));
+    }
+    expect(await scored()).toContain('of 3 runs with a truth of user "simulation"');
+    await rm(join(picks('TS_2_3'), 'simulation_0_ribosome.json'));
+    const mixed = await gather();
+    expect(mixed.exitCode).toBe(2);
+    expect(mixed.stderr).toContain('the runs have a truth of the users "simulation" and "data-portal"; choose one by');
+  });
+
   it('gather prints the score of score, of the runs that have a truth', async () => {
     const { stdout } = await gather('--submission', at('gathered.csv'), '--json');
     const scored = await captureCli(['score', '--truth', config, '--submission', at('gathered.csv'), '--json']);

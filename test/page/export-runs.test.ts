@@ -110,8 +110,19 @@ describe('namedAsTomograms', () => {
     namedAsTomograms(runs.map((run) => ({ run, picks: [] }))).map(({ run }) => run);
 
   it('files lose their endings, and nothing else', () => {
-    const files = ['lam1.mrc', 'TS_5.4.rec', 'a.ome.zarr', 'b.zarr', 'c.TIFF', 'd.mrc.gz', 'e', '.mrc'];
-    expect(named(...files)).toEqual(['lam1', 'TS_5.4', 'a', 'b', 'c', 'd', 'e', '.mrc']);
+    const files = [
+      'lam1.mrc',
+      'TS_5.4.rec',
+      'a.ome.zarr',
+      'b.zarr',
+      'c.TIFF',
+      'd.mrc.gz',
+      'e',
+      '.mrc',
+      'f.ozx',
+      'g.mrcs',
+    ];
+    expect(named(...files)).toEqual(['lam1', 'TS_5.4', 'a', 'b', 'c', 'd', 'e', '.mrc', 'f', 'g']);
   });
 
   it('two files of one name keep their endings', () => {

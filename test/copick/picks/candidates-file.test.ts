@@ -201,6 +201,22 @@ describe('candidates of a run', () => {
     expect(candidates.scores).toHaveLength(4);
   });
 
+  it('candidates are there by their file alone, in the overlay or the static tree, however damaged: hasCandidates', async () => {
+    const [overlay, shared] = [memoryStore(), memoryStore()];
+    const unread: Store = { ...overlay, get: async () => expect.fail('a file of candidates was read') };
+    const has = async () => {
+      const run = await emptyRun(unread, { static: shared });
+      return [await run.hasCandidates(me), await run.hasCandidates({ ...me, sessionId: '2' })];
+    };
+    await emptyRun(overlay);
+    expect(await has()).toEqual([false, false]);
+    await (await emptyRun(overlay)).writeCandidates(some(), me);
+    expect(await has()).toEqual([true, false]);
+    await overlay.delete(key);
+    await shared.set(key, Uint8Array.of(1));
+    expect(await has()).toEqual([true, false]);
+  });
+
   it('candidates are hidden from every listing of the project', async () => {
     const run = await emptyRun();
     await run.writeCandidates(some(), me);

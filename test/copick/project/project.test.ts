@@ -161,6 +161,7 @@ describe('an aborted signal', () => {
     pickSets: (_, run) => run.pickSets({ signal }),
     picks: (_, run) => run.picks({ signal }),
     hasPicks: (_, run) => run.hasPicks({ ...me, signal }),
+    hasCandidates: (_, run) => run.hasCandidates({ ...me, signal }),
     writePicks: (_, run) => run.writePicks([], { ...me, objects: ['virus'], signal }),
     segmentations: (_, run) => run.segmentations({ signal }),
     writeSegmentation: (_, run) => run.writeSegmentation(labels, { ...me, name: 'cell', signal }),
