@@ -70,16 +70,15 @@ function transferLine(
   { views, turns, row, transfer, kz, kxy, voxelX }: LineTransfer,
 ): void {
   const { strength, dose, sine, view, shift } = views;
-  const { steps, signal, perDefocus, damage } = transfer;
+  const { steps, signal, perDefocus, filled, damage } = transfer;
   for (let z = 0, at = row; z < kz.length; z++, at++) {
-    const seen = strength[at];
-    if (seen === 0) {
+    const step = Math.round((kz[z] + kxy) * steps);
+    const weight = Math.max(strength[at] * Math.exp(-dose[at] * damage[step]), filled[step]);
+    if (weight === 0) {
       values[2 * z] = 0;
       values[2 * z + 1] = 0;
       continue;
     }
-    const step = Math.round((kz[z] + kxy) * steps);
-    const weight = seen * Math.exp(-dose[at] * damage[step]);
     const turnRe = turns[2 * view[at]];
     const turnIm = turns[2 * view[at] + 1];
     const factorRe = weight * (shift[2 * at] * turnRe - shift[2 * at + 1] * turnIm);
