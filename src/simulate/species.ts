@@ -168,8 +168,8 @@ function volumeOf(shape: Zyx, voxelSize: Zyx): number {
 
 /**
  * The competition's six objects as a copick config declares them: the competition's names, labels and radii (Å), the colours of
- * this package, and the PDB ids of the structures that the simulator draws. beta-amylase (1FA2) is drawn as a compact ellipsoid
- * of about 65 Å, and is never scored.
+ * this package, and the PDB ids of the structures that the simulator draws. beta-amylase (1FA2) is drawn as an ellipsoid
+ * with half axes of 55, 48 and 40 Å, and is never scored.
  */
 export const simulatedObjects: readonly PickableObject[] = [
   pickable('apo-ferritin', 1, '6PXM'),
