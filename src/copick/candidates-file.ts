@@ -143,7 +143,8 @@ async function withOthers(
     if (isCryoetPicksError(error) && !signal?.aborted) return undefined;
     throw error;
   });
-  const others = stored?.candidates.objects.filter((object) => !candidates.objects.includes(object)) ?? [];
+  const found = new Set(candidates.objects);
+  const others = stored?.candidates.objects.filter((object) => !found.has(object)) ?? [];
   if (stored === undefined || others.length === 0) return candidates;
   // As a file holds it, which has no field that is undefined.
   const written = JSON.parse(JSON.stringify({ madeBy: provenance, grid: candidates.grid })) as unknown;
@@ -214,17 +215,23 @@ const VERSION = 1;
 /** Bytes of the columns for each candidate. */
 const ROW_BYTES = 30;
 
-/** Bytes of the columns, decompressed: those of some 70 million candidates. */
-const MAX_BYTES = 2 ** 31;
+/** Candidates of a file at most: their columns take 2 GiB. */
+const MAX_CANDIDATES = Math.floor(2 ** 31 / ROW_BYTES);
 
 /** Bytes of the first line, which names up to 65536 objects. */
 const MAX_LINE_BYTES = 2 ** 26;
 
-const finite = v.pipe(v.number(), v.finite());
+const finite = v.pipe(v.number(), v.finite('it must be a finite number'));
 const triple = v.tuple([finite, finite, finite]);
 const headerSchema = v.object({
   run: v.string(),
-  candidates: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  candidates: v.pipe(
+    v.number(),
+    v.check(
+      (count) => Number.isInteger(count) && count >= 0 && count <= MAX_CANDIDATES,
+      `it must be a whole number from 0 to ${MAX_CANDIDATES}`,
+    ),
+  ),
   grid: v.object({
     shape: triple,
     voxelSize: triple,
@@ -305,7 +312,7 @@ async function parseCandidates(
         path,
       });
     }
-    const maxBytes = line.length + Math.min(MAX_BYTES, ROW_BYTES * header.candidates);
+    const maxBytes = line.length + ROW_BYTES * header.candidates;
     const content = await inflate(bytes, { format: 'gzip', maxBytes });
     const candidates = { ...described(header), ...columnsOf(content.subarray(line.length), header.candidates) };
     requireCandidates(candidates, 'readCandidates');
@@ -342,7 +349,8 @@ function faultOf(candidates: Candidates): string | undefined {
   if (!grid.shape.every((length) => Number.isInteger(length) && length > 0)) {
     return `its grid has ${formatZyx(grid.shape)} voxels, expected at least one along each axis`;
   }
-  const twice = objects.find((object, index) => objects.indexOf(object) !== index);
+  const seen = new Set<string>();
+  const twice = objects.find((object) => seen.size === seen.add(object).size);
   if (twice !== undefined) return `it has the object "${twice}" twice`;
   const below = objects.find((object) => lowestThresholds[object]! < floors[object]!);
   if (below !== undefined) {

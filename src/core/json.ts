@@ -209,7 +209,7 @@ export function checkSchema<S extends v.GenericSchema>(
 function describeIssue(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? '';
   if (issue.received === 'undefined') return `${path} is missing`;
-  return issue.expected === null || issue.type === 'not_value'
-    ? `${path} is ${issue.received}: ${issue.message}`
-    : `${path}: expected ${issue.expected}, found ${issue.received}`;
+  if (issue.expected === null || issue.type === 'not_value') return `${path} is ${issue.received}: ${issue.message}`;
+  const expected = issue.expected.replace(/^>=/, 'at least ').replace(/^<=/, 'at most ');
+  return `${path}: expected ${expected}, found ${issue.received}`;
 }

@@ -15,7 +15,7 @@ import { CryoetPicksError } from '../core/errors.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import { type ScoreOptions, scoreSlabs, scoringRules } from '../inference/score.ts';
 import { localMaxima } from '../peaks/local-maxima.ts';
-import { type Candidates, collectCandidates } from '../picks/candidates.ts';
+import { type Candidates, collectCandidates, requireKnown } from '../picks/candidates.ts';
 import type { Zyx } from '../space/grid.ts';
 import { memoryRule, type PlanOptions, planTiles } from '../tiles/plan.ts';
 import { measureIntensity } from '../volume/intensity.ts';
@@ -163,7 +163,7 @@ const candidateRules: RulesFor<DetectCandidatesOptions> = { ...searchRules, ...c
  * The floor of each object.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if one is not finite, above the threshold of its object, or of an object that
- *   the model does not know.
+ *   is not looked for.
  */
 export function floorsOf(
   spec: ModelSpec,
@@ -171,6 +171,7 @@ export function floorsOf(
   { floors = {} }: CandidateLimits,
 ): Readonly<Record<string, number>> {
   checkPerObject(spec, { option: 'floors', value: floors, rule: finiteScore });
+  requireKnown(Object.keys(thresholds), { option: 'floors', value: floors, call: 'detectCandidates' });
   const usual = Math.min(...Object.values(chooseObjects(spec).thresholds));
   const floorOf = ([object, threshold]: [string, number]): [string, number] => {
     const given = typeof floors === 'number' ? floors : ownNumber(floors, object);

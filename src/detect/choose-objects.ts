@@ -19,6 +19,7 @@ import {
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ModelSpec } from '../inference/model.ts';
+import { requireKnown } from '../picks/candidates.ts';
 
 /** What detection needs to know of an object; copick's pickable objects have it. */
 export interface DetectableObject {
@@ -62,8 +63,8 @@ export interface ChosenObjects {
  * @param objects - Objects to look for; those that are not particles, or that the model does not know, are left out.
  *   @defaultValue every object of the model
  * @throws {@link CryoetPicksError} `invalid-option` if the model knows none of the objects. Also, naming the `option`, if
- *   `thresholds` or `minDistances` is neither a number nor a record or names an object that the model does not know, a threshold
- *   is not finite, or a distance is negative or not finite.
+ *   `thresholds` or `minDistances` is neither a number nor a record or names an object that is not looked for, a threshold is not
+ *   finite, or a distance is negative or not finite.
  *
  * @example
  * ```ts
@@ -83,11 +84,14 @@ export function chooseObjects(
   checkPerObject(spec, { option: 'minDistances', value: minDistances, rule: finiteLength });
   const known = spec.classes.filter((name) => name !== null);
   const wanted = wantedObjects(spec, objects ?? known.map((name) => ({ name })));
+  const classes = wanted.map(({ name }) => name);
+  requireKnown(classes, { option: 'thresholds', value: thresholds, call });
+  requireKnown(classes, { option: 'minDistances', value: minDistances, call });
   const threshold = (name: string) => givenNumber(thresholds, name) ?? ownNumber(spec.thresholds, name) ?? 0.5;
   const knownDistance = ({ name, radius }: DetectableObject) =>
     givenNumber(minDistances, name) ?? ownNumber(spec.minDistances, name) ?? radius ?? undefined;
   const chosen = {
-    classes: wanted.map(({ name }) => name),
+    classes,
     thresholds: Object.fromEntries(wanted.map(({ name }) => [name, threshold(name)])),
     minDistances: Object.fromEntries(wanted.map((object) => [object.name, knownDistance(object) ?? 0])),
   };
@@ -136,7 +140,7 @@ interface GivenOption {
   readonly rule: Rule;
 }
 
-/** Checks every number that is given, also for objects that are not looked for: they are mistakes all the same. */
+/** Checks every number that is given, and that the model knows its object. */
 export function checkPerObject(spec: ModelSpec, { option, value, rule }: GivenOption): void {
   numberPerObject(option, value, rule);
   const known = new Set(spec.classes.filter((name) => name !== null));

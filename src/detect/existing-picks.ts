@@ -47,10 +47,11 @@ interface Replacing extends Wanted {
 export function requireReplaceable(run: Run, found: readonly ExistingPicks[], wanted: Replacing): void {
   const { model, classes, overwrite } = wanted;
   if (overwrite) return;
+  const wantedClasses = new Set(classes);
   for (const { set, origin } of found) {
     const reason = whoseElse(origin, wanted);
     if (reason === undefined) continue;
-    if (classes.includes(set.object)) throw refusalOf(run, set, reason);
+    if (wantedClasses.has(set.object)) throw refusalOf(run, set, reason);
     const objects = quotedNames(classes);
     throw refusalOf(
       run,
@@ -129,9 +130,7 @@ export async function unchangedVersions(
   const known = new Map(before.map(({ set, origin }) => [set.path, origin.sha256]));
   const changed = now.find(({ set, origin }) => known.get(set.path) !== origin.sha256);
   if (changed !== undefined) throw refusalOf(run, changed.set, 'were written while the run was searched');
-  const versionOf = (object: string) => {
-    const one = now.find(({ set }) => set.object === object);
-    return one === undefined ? null : one.origin.version;
-  };
+  const versions = new Map(now.map(({ set, origin }) => [set.object, origin.version] as const).reverse());
+  const versionOf = (object: string) => (versions.has(object) ? versions.get(object) : null);
   return Object.fromEntries(wanted.classes.map((object) => [object, versionOf(object)]));
 }

@@ -4,7 +4,7 @@ import type { Run } from '../copick/run.ts';
 import { formatUri } from '../copick/uri.ts';
 import type { ModelSpec } from '../inference/model.ts';
 import type { Candidates } from '../picks/candidates.ts';
-import type { VoxelGrid } from '../space/grid.ts';
+import { type Axis, facesOf, type VoxelGrid } from '../space/grid.ts';
 import { type RecordedSearch, recordOfCandidates, type Settings } from './picks-record.ts';
 
 /** Whose candidates they are, and how they were found. */
@@ -30,15 +30,26 @@ export async function keepCandidates(
   await run.writeCandidates(candidates, { ...how, provenance });
 }
 
+/** The settings that say that a tomogram had another grid when it was searched: it was resampled, or a coarser level was taken. */
+const GRID_SETTINGS = ['resampled', 'level'] as const;
+
 /**
- * What differs between the grid of candidates and that of a tomogram. Nothing if settings say that the tomogram was changed before
- * the search, which may have given it another grid.
+ * What differs between the grid of candidates and that of a tomogram. If settings say that the tomogram had another grid when it was
+ * searched, where its faces lie, to two voxels.
  *
  * @param tomogram - As `recordOfTomogram` gives it.
  */
 export function gridDifferences(grid: VoxelGrid, tomogram: Provenance, settings: Settings = {}): readonly string[] {
+  const { shape, voxelSize, origin } = tomogram as unknown as VoxelGrid;
   // A value such as `false`, 0, or no text says that nothing was done.
-  if (Object.values(settings).some(Boolean)) return [];
-  const { shape, voxelSize, origin } = tomogram;
-  return differences(grid, { shape, voxelSize, origin }, 'grid');
+  const isOther = GRID_SETTINGS.some((name) => Object.hasOwn(settings, name) && Boolean(settings[name]));
+  if (!isOther) return differences(grid, { shape, voxelSize, origin }, 'grid');
+  const [found, now] = [grid, { shape, voxelSize, origin }].map(facesOf);
+  const within = (axis: Axis) => 2 * Math.max(grid.voxelSize[axis], voxelSize[axis]);
+  return (['z', 'y', 'x'] as const).flatMap((axis, i) =>
+    (['lowest', 'highest'] as const).flatMap((face) => {
+      const [was, is] = [found![face][axis], now![face][axis]];
+      return Math.abs(was - is) <= within(i as Axis) ? [] : [`the ${face} ${axis} was ${was} Å, is ${is} Å`];
+    }),
+  );
 }

@@ -1,6 +1,7 @@
 import type { Project } from '../copick/project.ts';
 import { differences, type Provenance } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
+import { requireObjects } from '../copick/tree.ts';
 import { parseUri } from '../copick/uri.ts';
 import {
   callback,
@@ -11,6 +12,8 @@ import {
   numberPerObject,
   optional,
   optionalList,
+  ownNumber,
+  type PerObject,
   perObject,
   positiveCount,
   project as projectRule,
@@ -27,13 +30,14 @@ import {
   type PicksFromCandidatesOptions,
   pickingRules,
   picksFromCandidates,
+  requireKnown,
 } from '../picks/candidates.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions } from './existing-picks.ts';
 import { gridDifferences } from './keep-candidates.ts';
 import { type MaxFalseOptions, maxFalseRules, sharesOf, thresholdsWithin } from './max-false.ts';
-import { type RecordedSearch, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
+import { type RecordedSearch, recordOfModel, recordOfTomogram, recordsOf, searchIn } from './picks-record.ts';
 import {
   byObject,
   chosenRuns,
@@ -100,6 +104,7 @@ export async function* pickProject(
   numberPerObject('thresholds', thresholds, finiteScore, 'pickProject');
   numberPerObject('minDistances', minDistances, finiteLength, 'pickProject');
   numberPerObject('max', max, positiveCount, 'pickProject');
+  requireAsked(options);
   const reported = reportedIn(project);
   if (options.shard !== undefined) requireShard('pickProject', options.shard);
   const runs = inShard(await chosenRuns(project, options), options);
@@ -108,12 +113,16 @@ export async function* pickProject(
     signal?.throwIfAborted();
     onStart?.({ run: run.name, runsDone, runsTotal: runs.length });
     yield await workOn(project, run, { reported, onWarning }, (warn) =>
-      outcomeOf(run, { signal }, () => pickRun(run, { ...options, onWarning: warn })),
+      outcomeOf(run, { signal }, () => pickRun(project, run, { ...options, onWarning: warn })),
     );
   }
 }
 
-async function pickRun(run: Run, options: PickProjectOptions): Promise<Omit<DetectedRun, 'warnings'>> {
+async function pickRun(
+  project: Project,
+  run: Run,
+  options: PickProjectOptions,
+): Promise<Omit<DetectedRun, 'warnings'>> {
   const { userId = 'cryoet-picks', sessionId = '0', signal } = options;
   const expected = {
     userId,
@@ -122,8 +131,32 @@ async function pickRun(run: Run, options: PickProjectOptions): Promise<Omit<Dete
     ...(options.tomogram !== undefined && { tomogram: { type: options.tomogram } }),
   };
   const { candidates, provenance, path } = await run.readCandidates({ userId, sessionId, expected, signal });
-  await requireTomogram(run, { ...options, path, madeBy: provenance, grid: candidates.grid });
-  return pickFrom(run, candidates, { ...options, search: searchOf(provenance) });
+  requireObjects(project, chosenOf(candidates, options).classes, 'picks');
+  const { tomogramUri, ...search } = searchIn(provenance, path);
+  await requireTomogram(run, { ...options, path, search, tomogramUri, grid: candidates.grid });
+  return pickFrom(run, candidates, { ...options, search });
+}
+
+/** The options that have a value per object. */
+const PER_OBJECT = ['thresholds', 'minDistances', 'max', 'maxFalse'] as const;
+
+/** @throws {@link CryoetPicksError} `invalid-option` for a value of an object that is not asked for. */
+function requireAsked({ objects, ...options }: PickProjectOptions): void {
+  const asked = objects?.map(({ name }) => name);
+  if (asked === undefined) return;
+  for (const option of PER_OBJECT) requireKnown(asked, { option, value: options[option], call: 'pickProject' });
+}
+
+/** The options without values of objects that are asked for, but of which a run has no candidates. */
+function onlyOf(classes: readonly string[], options: PickProjectOptions): PickProjectOptions {
+  if (options.objects === undefined) return options;
+  const found = new Set(classes);
+  const values = PER_OBJECT.map((option) => {
+    const value = options[option];
+    if (value === undefined || typeof value === 'number') return [option, value];
+    return [option, Object.fromEntries(Object.entries(value).filter(([name]) => found.has(name)))];
+  });
+  return { ...options, ...Object.fromEntries(values) };
 }
 
 /** Picks from candidates of a run, and writes the picks with the record of how they came about. */
@@ -133,16 +166,15 @@ export async function pickFrom(
   options: PickProjectOptions & { readonly search: RecordedSearch },
 ): Promise<Omit<DetectedRun, 'warnings'>> {
   const { userId = 'cryoet-picks', sessionId = '0', resume = false, overwrite, search, signal } = options;
-  const { objects, minDistances, acrossObjects, max, onWarning } = options;
   const mask = await options.mask?.of(run, candidates.grid);
   const chosen = chosenOf(candidates, options);
   const { classes } = chosen;
-  for (const { name } of objects ?? []) {
-    if (!candidates.objects.includes(name)) onWarning?.(withoutCandidates(name, candidates));
-  }
-  const shares = sharesOf(classes, options, 'pickProject');
+  const { objects, minDistances, acrossObjects, max, onWarning, ...limits } = onlyOf(classes, options);
+  const picked = new Set(classes);
+  for (const { name } of objects ?? []) if (!picked.has(name)) onWarning?.(withoutCandidates(name, candidates));
+  const shares = sharesOf(classes, limits, 'pickProject');
   const { thresholds, maxFalse } = thresholdsWithin(candidates, {
-    ...{ shares, objects, thresholds: options.thresholds, minDistances, mask, onWarning },
+    ...{ shares, objects, thresholds: limits.thresholds, minDistances, mask, onWarning },
   });
   const picks = picksFromCandidates(candidates, {
     ...{ objects, thresholds, minDistances, mask, acrossObjects, max, onWarning },
@@ -173,23 +205,18 @@ function withoutCandidates(name: string, { objects }: Candidates): Warning {
   return { code: 'object-without-candidates', message };
 }
 
-/** How the scores of candidates came about; of candidates that were written without a record, nothing is known. */
-function searchOf(madeBy: Provenance): RecordedSearch {
-  const { model = {}, tomogram = {}, overlap, memory, average, settings } = madeBy as Partial<RecordedSearch>;
-  return { model, tomogram, overlap: overlap ?? undefined, memory, average, settings };
-}
-
 /** The objects that were picked, in the order in which they are asked for, with the threshold and the distance of each. */
 function chosenOf(
   candidates: Candidates,
   { objects, thresholds = {}, minDistances = {} }: PickProjectOptions,
 ): ChosenObjects {
   const asked = new Set(objects?.map(({ name }) => name) ?? candidates.objects);
-  const classes = [...asked].filter((name) => candidates.objects.includes(name));
-  const numbers = (given: typeof thresholds, usual: Candidates['thresholds']) =>
-    Object.fromEntries(
-      classes.map((name) => [name, typeof given === 'number' ? given : { ...usual, ...given }[name]!]),
-    );
+  const found = new Set(candidates.objects);
+  const classes = [...asked].filter((name) => found.has(name));
+  const numberOf = (given: PerObject, usual: Candidates['thresholds'], name: string) =>
+    typeof given === 'number' ? given : (ownNumber(given, name) ?? usual[name]!);
+  const numbers = (given: PerObject, usual: Candidates['thresholds']) =>
+    Object.fromEntries(classes.map((name) => [name, numberOf(given, usual, name)]));
   return {
     classes,
     thresholds: numbers(thresholds, candidates.thresholds),
@@ -198,7 +225,9 @@ function chosenOf(
 }
 
 interface TomogramOfCandidates extends PickProjectOptions {
-  readonly madeBy: Provenance;
+  readonly search: RecordedSearch;
+  /** Absent if nothing is recorded. */
+  readonly tomogramUri?: string | undefined;
   readonly grid: VoxelGrid;
   /** Of the file of candidates. */
   readonly path: string;
@@ -207,10 +236,8 @@ interface TomogramOfCandidates extends PickProjectOptions {
 /** @throws {@link CryoetPicksError} `conflict` if the candidates were found in another tomogram than the run has now, or is asked for. */
 async function requireTomogram(
   run: Run,
-  { madeBy, grid, path, signal, onWarning, ...asked }: TomogramOfCandidates,
+  { search: { tomogram, settings }, tomogramUri, grid, path, signal, onWarning, ...asked }: TomogramOfCandidates,
 ): Promise<void> {
-  // Candidates that were written by hand may say nothing.
-  const { tomogramUri, tomogram } = madeBy as { readonly tomogramUri?: string; readonly tomogram?: Provenance };
   if (tomogramUri === undefined) return;
   const found = parseUri('tomogram', tomogramUri);
   const { voxelSpacing = Number(found.voxelSpacing) } = asked;
@@ -223,7 +250,7 @@ async function requireTomogram(
     onWarning?.({ code: 'tomogram-not-compared', message, path });
     return;
   }
-  const others = [...differences(tomogram, now, 'tomogram'), ...gridDifferences(grid, now, searchOf(madeBy).settings)];
+  const others = [...differences(tomogram, now, 'tomogram'), ...gridDifferences(grid, now, settings)];
   if (others.length === 0) return;
   throw new CryoetPicksError(
     'conflict',

@@ -1,5 +1,9 @@
+import * as v from 'valibot';
 import { differences, type Provenance, sha256Of, version } from '../copick/provenance.ts';
+import { parseUri } from '../copick/uri.ts';
 import { ownNumber } from '../core/arguments.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { checkSchema } from '../core/json.ts';
 import type { Calibration } from '../inference/calibration.ts';
 import { type Model, type ModelSpec, specRules } from '../inference/model.ts';
 import { formatModelSpec } from '../inference/model-card.ts';
@@ -114,6 +118,46 @@ function recordOfSearch({
   tomogram,
 }: RecordedSearch) {
   return { model, overlap: overlap ?? null, ...(memory !== undefined && { memory }), average, settings, tomogram };
+}
+
+const values = v.record(v.string(), v.unknown());
+const triple = v.tuple([v.number(), v.number(), v.number()]);
+/** Of candidates that were written without a record, nothing is known; what is known is as {@link recordOfCandidates} writes it. */
+const searchSchema = v.object({
+  model: v.optional(values, {}),
+  tomogram: v.optional(values, {}),
+  overlap: v.nullish(triple),
+  memory: v.optional(v.union([v.literal('low'), v.number()])),
+  average: v.optional(v.picklist(['probabilities', 'logits'])),
+  settings: v.optional(values),
+  tomogramUri: v.optional(
+    v.pipe(
+      v.string(),
+      v.check((uri) => Number(parseUri('tomogram', uri).voxelSpacing) > 0, 'it must be such as "denoised@10.0"'),
+    ),
+  ),
+});
+
+/**
+ * How the scores of candidates came about, and where the tomogram is, as it is recorded with them.
+ *
+ * @param path - Of the file of candidates.
+ * @throws {@link CryoetPicksError} `corrupt-data` for a record that no search writes.
+ */
+export function searchIn(
+  madeBy: Provenance,
+  path: string,
+): RecordedSearch & { readonly tomogramUri?: string | undefined } {
+  try {
+    const { overlap, ...search } = checkSchema(searchSchema, madeBy, { what: 'madeBy', code: 'corrupt-data' });
+    return { ...search, settings: search.settings as Settings | undefined, overlap: overlap ?? undefined };
+  } catch (error) {
+    if (!isCryoetPicksError(error)) throw error;
+    throw new CryoetPicksError('corrupt-data', `candidates ${path}: ${error.message}; detect again`, {
+      path,
+      cause: error,
+    });
+  }
 }
 
 /** What is recorded with candidates: how their scores came about. */

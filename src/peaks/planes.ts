@@ -275,8 +275,10 @@ export function searchedClasses(threshold: PerObject, call: string): ChooseClass
   if (named?.length === 0) {
     throw new CryoetPicksError('invalid-option', 'threshold names no object, so there is nothing to look for');
   }
+  const wanted = named && new Set(named);
   return (classes) => {
-    const unknown = named?.find((object) => !classes.includes(object));
+    const known = new Set(classes);
+    const unknown = named?.find((object) => !known.has(object));
     if (unknown !== undefined) {
       throw new CryoetPicksError(
         'invalid-option',
@@ -284,7 +286,7 @@ export function searchedClasses(threshold: PerObject, call: string): ChooseClass
       );
     }
     return classes.flatMap((object, channel) =>
-      named && !named.includes(object) ? [] : [{ object, channel, threshold: thresholdOf(object) }],
+      wanted?.has(object) === false ? [] : [{ object, channel, threshold: thresholdOf(object) }],
     );
   };
 }

@@ -132,8 +132,9 @@ export async function collectCandidates(
  * for. Objects are in the order of the second, then of the first.
  */
 export function joinCandidates(found: Candidates, before: Candidates): Candidates {
-  const kept = before.objects.filter((object) => !found.objects.includes(object));
-  const objects = [...before.objects, ...found.objects.filter((object) => !before.objects.includes(object))];
+  const fresh = new Set(found.objects);
+  const objects = [...new Set([...before.objects, ...found.objects])];
+  const indices = new Map(objects.map((object, index) => [object, index]));
   const byName = (field: 'thresholds' | 'minDistances' | 'floors' | 'lowestThresholds') =>
     Object.fromEntries(
       objects.map((object) => [object, ownNumber(found[field], object) ?? ownNumber(before[field], object)!]),
@@ -147,15 +148,15 @@ export function joinCandidates(found: Candidates, before: Candidates): Candidate
       const object = from.objects[objectIndices[i]];
       if (!isWanted(object)) continue;
       const position = { x: positions[3 * i], y: positions[3 * i + 1], z: positions[3 * i + 2] };
-      columns.add(objects.indexOf(object), { object, position, score: scores[i] });
+      columns.add(indices.get(object)!, { object, position, score: scores[i] });
     }
   };
-  add(before, (object) => kept.includes(object));
+  add(before, (object) => !fresh.has(object));
   add(found, () => true);
   const { last: _, ...joined } = columns.finish();
   const calibration = Object.fromEntries(
     objects.flatMap((object): [string, Calibration][] => {
-      const { calibration: own = {} } = found.objects.includes(object) ? found : before;
+      const { calibration: own = {} } = fresh.has(object) ? found : before;
       return Object.hasOwn(own, object) ? [[object, own[object]!]] : [];
     }),
   );
@@ -377,13 +378,17 @@ const picksRules: RulesFor<PicksFromCandidatesOptions> = {
 /** @throws {@link CryoetPicksError} `invalid-option` for anything but what {@link collectCandidates} gives. */
 export function requireCandidates(candidates: Candidates, call: string): void {
   requireArgument(call, 'candidates', candidates, candidatesRule);
+  const fault = columnsFault(candidates);
+  if (fault !== undefined) {
+    throw new CryoetPicksError('invalid-option', `${call}: candidates.${fault}`, { option: 'candidates' });
+  }
   const { objects, thresholds, minDistances, floors, lowestThresholds } = candidates;
   requireNumbers(objects, { thresholds, minDistances, floors, lowestThresholds }, `${call}: candidates`);
 }
 
 const candidatesRule: Rule = {
   expected: 'candidates, such as `await detectCandidates(tomogram, { model })`',
-  isValid: (value) => isFields(value) && areColumns(value as Partial<Candidates>),
+  isValid: isFields,
   fields: {
     grid: finiteGrid,
     objects: objectNames,
@@ -392,24 +397,23 @@ const candidatesRule: Rule = {
     floors: numbersByName,
     lowestThresholds: numbersByName,
     calibration: /* @__PURE__ */ optional(calibrationsRule),
+    objectIndices: { expected: 'a Uint16Array', isValid: (value) => value instanceof Uint16Array },
+    positions: { expected: 'a Float64Array', isValid: (value) => value instanceof Float64Array },
+    scores: { expected: 'a Float32Array', isValid: (value) => value instanceof Float32Array },
   },
 };
 
-function areColumns({ objects, objectIndices, positions, scores }: Partial<Candidates>): boolean {
-  return (
-    Array.isArray(objects) &&
-    objectIndices instanceof Uint16Array &&
-    positions instanceof Float64Array &&
-    scores instanceof Float32Array &&
-    objectIndices.length === scores.length &&
-    positions.length === 3 * scores.length &&
-    areBelow(objectIndices, objects.length)
-  );
-}
-
-function areBelow(indices: Uint16Array, length: number): boolean {
-  for (let i = 0; i < indices.length; i++) if (indices[i] >= length) return false;
-  return true;
+/** What is wrong with the columns of candidates, one of which belongs to the other two. */
+function columnsFault({ objects, objectIndices, positions, scores }: Candidates): string | undefined {
+  if (objectIndices.length !== scores.length) {
+    return `objectIndices has ${objectIndices.length} entries, expected ${scores.length}, as many as scores`;
+  }
+  if (positions.length !== 3 * scores.length) {
+    return `positions has ${positions.length} numbers, expected ${3 * scores.length}, three for each of scores`;
+  }
+  const beyond = objectIndices.findIndex((index) => index >= objects.length);
+  if (beyond < 0) return undefined;
+  return `objectIndices[${beyond}] is ${objectIndices[beyond]}, expected an index into the ${objects.length} of objects`;
 }
 
 /** What decides which candidates are picks before objects affect each other. */
@@ -486,15 +490,17 @@ export function checkMax(objects: readonly string[], { max = {} }: PickingOption
 
 interface GivenOption {
   readonly option: string;
-  readonly value: PerObject;
+  readonly value: PerObject | undefined;
   readonly call: string;
 }
 
-/** @throws {@link CryoetPicksError} `invalid-option` for a record that names an object that is not looked for. */
+/** @throws {@link CryoetPicksError} `invalid-option` for a record that names objects that are not looked for. */
 export function requireKnown(objects: readonly string[], { option, value, call }: GivenOption): void {
-  const unknown = typeof value === 'number' ? undefined : Object.keys(value).find((name) => !objects.includes(name));
-  if (unknown === undefined) return;
-  const message = `${call}: ${option} names "${unknown}", but the objects are ${quotedNames(objects)}`;
+  if (value === undefined || typeof value === 'number') return;
+  const known = new Set(objects);
+  const unknown = Object.keys(value).filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  const message = `${call}: ${option} names ${quotedNames(unknown)}, but the objects are ${quotedNames(objects)}`;
   throw new CryoetPicksError('invalid-option', message, { option });
 }
 
@@ -621,7 +627,8 @@ function isInside(position: Point, mask: Mask | readonly Mask[]): boolean {
 }
 
 function distanceAcross(given: true | number, minDistances: Readonly<Record<string, number>>): number {
-  return given === true ? Math.min(...Object.values(minDistances)) : given;
+  if (given !== true) return given;
+  return Object.values(minDistances).reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY);
 }
 
 /** The first picks of each object, as many as it may have. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { projectFromStores } from '../../src/entry/copick.ts';
 import {
   boxMask,
   type Candidates,
@@ -249,7 +250,102 @@ describe('pickProject', () => {
       status: 'failed',
       error: { code: 'conflict', message: expect.stringMatching(/grid\.shape was \[10,16,19\], is \[10,16,18\]/) },
     });
+    expect(await again({ inverted: true })).toMatchObject({ error: { code: 'conflict' } });
     expect(await again({ resampled: true })).toMatchObject({ status: 'detected' });
+    expect(await again({ level: true })).toMatchObject({ status: 'detected' });
+  });
+
+  it('pickProject refuses candidates of a resampled tomogram whose faces lie elsewhere', async () => {
+    const { project } = await twoRuns();
+    await detect(project);
+    const run = await project.run('TS_1');
+    const author = { userId: 'cryoet-picks', sessionId: '0' };
+    const { candidates, provenance } = await run.readCandidates(author);
+    const other = { ...candidates, grid: { ...candidates.grid, shape: [10, 16, 30] as const } };
+    const settings = { resampled: true };
+    await run.writeCandidates(other, { ...author, provenance: { ...provenance, settings } });
+    const [result] = await pick(project, { runs: ['TS_1'] });
+    expect(result).toMatchObject({
+      error: { code: 'conflict', message: expect.stringMatching(/the highest x was 295 Å, is 175 Å; detect again$/) },
+    });
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['settings', null, /settings: expected .*, found null/],
+    ['settings', 5, /settings: expected .*, found 5/],
+    ['model', null, /model: expected .*, found null/],
+    ['model', 5, /model: expected .*, found 5/],
+    ['tomogram', null, /tomogram: expected .*, found null/],
+    ['average', 5, /average: expected .*, found 5/],
+    ['overlap', 'x', /overlap: expected .*, found "x"/],
+    ['memory', [], /memory: expected/],
+    ['tomogramUri', 5, /tomogramUri: expected string, found 5/],
+    ['tomogramUri', 'denoised', /tomogramUri is "denoised": it must be such as/],
+  ])('pickProject names the file of candidates whose record is damaged: %s is %j', async (field, value, message) => {
+    const { project } = await twoRuns();
+    await detect(project);
+    const run = await project.run('TS_1');
+    const author = { userId: 'cryoet-picks', sessionId: '0' };
+    const { candidates, provenance, path } = await run.readCandidates(author);
+    await run.writeCandidates(candidates, { ...author, provenance: { ...provenance, [field]: value } });
+    for (const overwrite of [false, true]) {
+      const [result] = await pick(project, { runs: ['TS_1'], overwrite });
+      expect(result).toMatchObject({
+        status: 'failed',
+        error: { code: 'corrupt-data', path, message: expect.stringMatching(message) },
+      });
+    }
+  });
+
+  it('pickProject refuses candidates of objects that the project does not have before it picks', async () => {
+    const shared = memoryStore();
+    const { project, overlay } = await twoRuns(memoryStore(), shared);
+    await detect(project);
+    const objects = project.config.objects.filter(({ name }) => name !== 'virus');
+    const smaller = projectFromStores({
+      config: { ...project.config, objects },
+      overlay,
+      static: shared,
+    });
+    let asked = 0;
+    const mask: RunMask = { of: () => () => ++asked > 0, settings: {} };
+    const [result] = await pick(smaller, { runs: ['TS_1'], mask });
+    expect(result).toMatchObject({ status: 'failed', error: { code: 'invalid-picks' } });
+    expect(asked).toBe(0);
+    expect(await pick(smaller, { runs: ['TS_1'], mask, objects: [{ name: 'ribosome' }] })).toMatchObject([
+      { status: 'detected' },
+    ]);
+  });
+
+  it.each<[string, PickProjectOptions]>([
+    ['thresholds', { thresholds: { virus: 0.5 } }],
+    ['minDistances', { minDistances: { virus: 50 } }],
+    ['max', { max: { virus: 5 } }],
+    ['maxFalse', { maxFalse: { virus: 0.5 } }],
+  ])(
+    'a search and pickProject refuse a value of an object that is not looked for, before any run: %s',
+    async (option, values) => {
+      const { project } = await twoRuns();
+      await detect(project);
+      const options = { ...values, objects: [{ name: 'ribosome' }] };
+      const refusal = {
+        code: 'invalid-option',
+        option,
+        message: expect.stringMatching(`${option} names "virus", but the objects are "ribosome"$`),
+      };
+      const idle = { ...model, score: () => Promise.reject(new Error('the network was asked')) };
+      await expect(detect(project, { ...options, model: idle })).rejects.toMatchObject(refusal);
+      await expect(pick(project, options)).rejects.toMatchObject(refusal);
+    },
+  );
+
+  it('pickProject takes values of an object that a run has no candidates of, and warns of it', async () => {
+    const { project } = await twoRuns();
+    await detect(project, { objects: [{ name: 'ribosome' }] });
+    const objects = [{ name: 'ribosome' }, { name: 'virus' }];
+    const [result] = await pick(project, { runs: ['TS_1'], objects, thresholds: { virus: 0.5 }, max: { virus: 3 } });
+    expect(result).toMatchObject({ status: 'detected', objects: ['ribosome'] });
+    expect(result!.warnings).toMatchObject([{ code: 'object-without-candidates' }]);
   });
 
   it('pickProject says that nothing is recorded of the model of candidates whose record lacks it', async () => {
@@ -507,6 +603,7 @@ describe('writeDetection', () => {
         message: expect.stringMatching(message),
       });
       expect(await filesOf(overlay)).toEqual({});
+      await expect(write({ inverted: true })).rejects.toMatchObject({ code: 'conflict' });
       expect((await write({ resampled: true })).length).toBeGreaterThan(0);
     },
   );

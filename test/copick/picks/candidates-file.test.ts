@@ -342,7 +342,25 @@ describe('candidates of a run', () => {
       'of too few objects',
       (bytes) => header(bytes, (text) => text.replace(/,\{"name":"virus".*?\}/, '')),
       'corrupt-data',
-      /candidates/,
+      /candidates\.objectIndices\[\d\] is 1, expected an index into the 1 of objects; detect again/,
+    ],
+    [
+      'with a threshold that no number holds',
+      (bytes) => header(bytes, (text) => text.replace(/"threshold":[\d.]+/, '"threshold":1e999')),
+      'corrupt-data',
+      /objects\.0\.threshold is Infinity: it must be a finite number; detect again/,
+    ],
+    [
+      'of fewer than no candidates',
+      (bytes) => header(bytes, (text) => text.replace('"candidates":3', '"candidates":-1')),
+      'corrupt-data',
+      /candidates is -1: it must be a whole number from 0 to 71582788; detect again/,
+    ],
+    [
+      'of more candidates than a file holds',
+      (bytes) => header(bytes, (text) => text.replace('"candidates":3', '"candidates":1e300')),
+      'corrupt-data',
+      /candidates is 1e\+300: it must be a whole number from 0 to/,
     ],
     [
       'of a later version',
