@@ -83,8 +83,8 @@ export async function findRoot(path: string): Promise<RootFolder | undefined> {
   return found?.isDirectory() ? { path, device: found.dev, inode: found.ino } : undefined;
 }
 
-/** Whether a folder is still there. A file system that is mounted again may change one of its numbers; below it lies another folder. */
+/** Whether a folder is still there, and not another one in its place. */
 export async function isStillThere({ path, device, inode }: RootFolder): Promise<boolean> {
   const now = await findRoot(path);
-  return now !== undefined && (now.device === device || now.inode === inode);
+  return now !== undefined && now.device === device && now.inode === inode;
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, readlink, rename, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rename, rmdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -531,6 +531,10 @@ describe('the server of view', () => {
     const gone = [503, expect.stringMatching(/"code":"unavailable".* is gone/)];
     expect(await status()).toEqual([gone, gone, gone]);
     await expect(readdir(path)).rejects.toMatchObject({ code: 'ENOENT' });
+    await mkdir(path);
+    expect(await status()).toEqual([gone, gone, gone]);
+    expect(await readdir(path)).toEqual([]);
+    await rmdir(path);
     await rename(`${path}-gone`, path);
     expect((await status()).map(([code]) => code)).toEqual([200, 200, 204]);
     await other.close();
