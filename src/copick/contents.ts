@@ -21,6 +21,8 @@ export type VolumeFormat = 'ome-zarr' | 'zip' | 'mrc' | 'tiff';
  */
 export function volumeFormatOf(name: string): VolumeFormat | undefined {
   requireArgument('volumeFormatOf', 'name', name, text);
+  // Maps of scripts and styles to their sources, not of densities.
+  if (/\.(?:[cm]?[jt]sx?|css)\.map$/i.test(name)) return undefined;
   if (/\.zarr$/i.test(name)) return 'ome-zarr';
   if (/\.(ozx|zarr\.zip)$/i.test(name)) return 'zip';
   if (/\.(mrcs?|rec|map|ccp4)(\.gz)?$/i.test(name)) return 'mrc';
@@ -64,7 +66,7 @@ const MAX_DEPTH = 3;
  *
  * A project has a `copick.json` or another `.json` that is a config, the first by name; or, without a config, the folder
  * `ExperimentRuns`. If there is but one folder and no file, it is looked for in there. Volumes are found by their names, and OME-Zarr
- * images without a usual name by their metadata, three folders deep. Hidden files are left out.
+ * images without a usual name by their metadata, three folders deep. Hidden files and `node_modules` are left out.
  *
  * @throws {@link CryoetPicksError} `not-found` if there is neither; `invalid-config` for a broken `copick.json`; whatever reading throws.
  *
@@ -162,7 +164,7 @@ async function entriesOf(
   signal: AbortSignal | undefined,
 ): Promise<StoreEntry[]> {
   const entries = await store.list(folder, { signal });
-  return entries.filter(({ name }) => zarrMetadata.includes(name) || !/^(\.|__MACOSX$)/.test(name));
+  return entries.filter(({ name }) => zarrMetadata.includes(name) || !/^(\.|(?:__MACOSX|node_modules)$)/.test(name));
 }
 
 const zarrMetadata = ['.zattrs', '.zgroup', '.zarray', 'zarr.json'];

@@ -85,6 +85,12 @@ describe('contentsOf', () => {
   });
 });
 
+it('contentsOf leaves out maps of scripts and what lies in node_modules', async () => {
+  const scripts = { '/a.js': '', '/a.js.map': '{}', '/node_modules/b/c.map': '', '/node_modules/b/d.mrc': '' };
+  await expect(contents(scripts)).rejects.toMatchObject({ code: 'not-found' });
+  expect(await contents({ ...scripts, '/density.map': '' })).toMatchObject({ volumes: [{ name: 'density.map' }] });
+});
+
 describe('volumeFormatOf', () => {
   it.each([
     ['a.zarr', 'ome-zarr'],
@@ -95,6 +101,10 @@ describe('volumeFormatOf', () => {
     ['a.mrcs', 'mrc'],
     ['a.rec.gz', 'mrc'],
     ['a.tiff', 'tiff'],
+    ['a.map', 'mrc'],
+    ['index.js.map', undefined],
+    ['index.d.mts.map', undefined],
+    ['style.css.map', undefined],
     ['mrc', undefined],
     ['', undefined],
   ])('the name %j stands for %s', (name, format) => {
