@@ -8,6 +8,8 @@ export interface JsonStepsOptions {
   readonly code: ErrorCode;
   /** Whether integers beyond ±2⁵³ become `bigint`, so that no digit is lost. @defaultValue false */
   readonly isExact?: boolean | undefined;
+  /** The maximum depth of nested arrays and objects. @defaultValue 2¹⁸ */
+  readonly maxDepth?: number | undefined;
   /** A long list whose items are given away as they come. */
   readonly list?: JsonList | undefined;
 }
@@ -235,10 +237,10 @@ class JsonParser {
   }
 
   private open(value: Frame['value'], closer: number): boolean {
-    const { what, code, list } = this.options;
+    const { what, code, list, maxDepth = MAX_DEPTH } = this.options;
     const { frames } = this;
-    if (frames.length === MAX_DEPTH) {
-      throw new CryoetPicksError(code, `${what} is nested too deeply: more than ${MAX_DEPTH} levels`);
+    if (frames.length === maxDepth) {
+      throw new CryoetPicksError(code, `${what} is nested too deeply: more than ${maxDepth} levels`);
     }
     const [outermost] = frames;
     const isList = list !== undefined && frames.length === 1 && closer === CLOSE_LIST && outermost!.key === list.key;

@@ -22,7 +22,7 @@ export interface TextPiece {
 /** Characters or bytes of a piece: a few milliseconds of work, also before the engine has compiled the parser. */
 const PIECE = 2 ** 14;
 
-/** Characters of a line, or of a row, at most: it is handled in one piece. */
+/** Bytes of a line in UTF-8, and characters of a row, at most: it is handled in one piece. */
 export const MAX_LINE: number = 2 ** 22;
 
 /**
@@ -35,8 +35,8 @@ export function* textPieces(content: TextContent, { source, code }: TextPiecesOp
   let start = startOf(content);
   do {
     const end = endOfPiece(content, start);
-    if (end < 0) {
-      throw new CryoetPicksError(code, `${source} has a line of more than ${MAX_LINE} characters`);
+    if (end < 0 || (typeof content === 'string' && hasLongLine(content.slice(start, end)))) {
+      throw new CryoetPicksError(code, `${source} has a line of more than ${MAX_LINE} bytes`);
     }
     let text: string;
     try {
@@ -126,6 +126,16 @@ export function* encodedSteps(pieces: Iterable<string | Uint8Array | undefined>)
 function startOf(content: TextContent): number {
   if (typeof content === 'string') return content.startsWith('\uFEFF') ? 1 : 0;
   return content[0] === 0xef && content[1] === 0xbb && content[2] === 0xbf ? 3 : 0;
+}
+
+/** Whether a line of a text takes more bytes in UTF-8 than {@link MAX_LINE}. */
+function hasLongLine(text: string): boolean {
+  // A character of UTF-16 takes three bytes at most.
+  if (3 * text.length <= MAX_LINE) return false;
+  const encoder = new TextEncoder();
+  return text
+    .split(/(?<=\n|\r(?!\n))/)
+    .some((line) => 3 * line.length > MAX_LINE && encoder.encode(line).length > MAX_LINE);
 }
 
 /** Where a piece ends: behind its last line end, or that of the line that is longer; −1 if that is too long. */

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { anything, optional, positiveCount, requireOptions, text } from '../core/arguments.ts';
 import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { checkSchema, parseJson, showJson } from '../core/json.ts';
+import { checkSchema, showJson } from '../core/json.ts';
 import { jsonSteps } from '../core/json-parser.ts';
 import type { TextContent } from '../core/text-pieces.ts';
 import { type ParticlePick, type RunPicks, reviewMarkOf } from '../picks/pick.ts';
@@ -100,10 +100,8 @@ export function eman2Format(options: Eman2FormatOptions = {}): PicksFormat {
 type Reading = Omit<Eman2FormatOptions, 'voxelSize'> & { readonly voxelSize: Zyx | undefined };
 
 function* parse(content: TextContent, source: string, options: Reading): Steps<RunPicks[]> {
-  const value =
-    typeof content === 'string'
-      ? parseJson(content, { what: source, code, maxDepth: 200 })
-      : yield* jsonSteps(content, { what: source, code });
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+  const value = yield* jsonSteps(bytes, { what: source, code, maxDepth: 200 });
   const json = checkSchema(schema, value, { what: source, code });
   const run = requireOption(options.run, { name: 'run', place: source });
   const grid = gridOf(json.apix_unbin, source, options);
