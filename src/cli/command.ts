@@ -138,6 +138,17 @@ export function parseLength(text: string): number {
   throw new InvalidArgumentError('Expected a length in Å, such as 10.012.');
 }
 
+/** In Å: no tomogram has smaller or larger voxels. The page has the same limits. */
+const VOXEL_SIZES = { least: 0.01, most: 1000 };
+
+/** Parses a voxel size in Å. */
+export function parseVoxelSize(text: string): number {
+  const value = parseLength(text);
+  const { least, most } = VOXEL_SIZES;
+  if (value >= least && value <= most) return value;
+  throw new InvalidArgumentError(`Expected a voxel size in Å, from ${least} to ${most}.`);
+}
+
 /** Parses `Z,Y,X`, in voxels. */
 export function parseShape(text: string): Zyx {
   const [z, y, x, ...more] = text.split(',').map((count) => decimalOf(count.trim()));

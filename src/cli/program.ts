@@ -19,6 +19,7 @@ import {
   parseShard,
   parseShare,
   parseTomogram,
+  parseVoxelSize,
   type RunCommand,
   wholeNumber,
 } from './command.ts';
@@ -225,7 +226,7 @@ function defineView(program: Command, run: RunCommand): void {
     .option('--no-open', 'print the address, and do not open the browser')
     .option('--user-id <name>', 'user to save picks as (default: that of the project, or your user name)', parseName)
     .option('--session-id <name>', 'session to save picks as', parseName, '1')
-    .option('--voxel-size <length>', 'voxel size in Å of volumes that do not say theirs', parseLength)
+    .option('--voxel-size <length>', 'voxel size in Å of volumes that do not say theirs', parseVoxelSize)
     .option('--follow-links', 'also read and write behind links that lead out of the folders of the project')
     .addOption(
       new Option(
@@ -356,7 +357,7 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option(
       '--voxel-size <length>',
       'voxel size in Å of a volume that does not know it, or has a wrong one',
-      parseLength,
+      parseVoxelSize,
     )
     .action(
       (config: string, { acrossDistance, ...options }: Omit<DetectInput, 'config' | 'acrossObjects'> & AcrossFlags) =>
@@ -424,7 +425,7 @@ function defineGather(program: Command, run: RunCommand): void {
         'tomogram to take voxel size and shape from, for formats that count in voxels (default: the finest)',
       ).argParser(parseTomogram),
     )
-    .option('--voxel-size <length>', 'voxel size in Å, for formats that count in voxels', parseLength)
+    .option('--voxel-size <length>', 'voxel size in Å, for formats that count in voxels', parseVoxelSize)
     .option('--overwrite', 'replace a file that is not of the format; the config of a project is never replaced')
     .action((config: string, options: Omit<GatherInput, 'config'>) =>
       run(async () => (await import('./gather.ts')).gather, { config, ...options }),
@@ -486,7 +487,7 @@ function defineConvert(program: Command, run: RunCommand): void {
       ),
     )
     .addOption(new Option('--to <format>', 'format of the output (default: from its name)').choices(picksFormatNames))
-    .option('--voxel-size <length>', 'voxel size in Å, for formats that count in voxels', parseLength)
+    .option('--voxel-size <length>', 'voxel size in Å, for formats that count in voxels', parseVoxelSize)
     .option('--shape <z,y,x>', 'voxels of the tomogram, for formats that count from its centre', parseShape)
     .option(
       '--run <name...>',
@@ -565,7 +566,7 @@ function defineImport(program: Command, run: RunCommand): void {
         'tomogram to take voxel size and shape from, if the file has none (default: the finest)',
       ).argParser(parseTomogram),
     )
-    .option('--voxel-size <length>', 'voxel size in Å, instead of that of the file or the tomogram', parseLength)
+    .option('--voxel-size <length>', 'voxel size in Å, instead of that of the file or the tomogram', parseVoxelSize)
     .option('--shape <z,y,x>', 'voxels of the tomogram, instead of its own', parseShape)
     .option('--overwrite', 'replace picks of this user and session')
     .action((input: string, config: string, options: Omit<ImportInput, 'input' | 'config'>) =>

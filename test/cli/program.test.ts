@@ -64,6 +64,12 @@ describe('wrong usage', () => {
       ['detect', 'a', '--tomogram', 'denoised@ 1e1 '],
       'Expected a tomogram type and its voxel',
     ],
+    [
+      'a voxel size that no tomogram has',
+      ['view', 'a.mrc', '--voxel-size', '1e9'],
+      'Expected a voxel size in Å, from 0.01 to 1000',
+    ],
+    ['a voxel size below 0.01 Å', ['detect', 'a', '--voxel-size', '1e-9'], 'Expected a voxel size in Å, from 0.01'],
     ['a voxel size in base 16', ['detect', 'a', '--voxel-size', '0xa'], 'Expected a length in Å'],
     ['runs in base 2', ['simulate', 'a', '--runs', '0b11'], 'Expected a whole number of at least 1.'],
     ['a shape in base 16', ['simulate', 'a', '--shape', '0x30,64,64'], 'Expected three whole numbers of voxels'],
