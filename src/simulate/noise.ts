@@ -15,13 +15,13 @@ export const noiseLevels: Readonly<Record<ReconstructionFilter, number>> = {
 };
 
 /**
- * Blur of the noise across and along the tilt axis, in Å, fitted to the spectra of the real denoised planes. Other kinds of
- * tomogram have the roll-off of back-projection only.
+ * Blur of the noise across and along the tilt axis, in Å, fitted to the spectra of the real denoised planes and, for
+ * back-projection, to the background of a tomogram of lysosomes: its ramp rolls off across the axis only.
  */
 const noiseBlur: Readonly<Record<ReconstructionFilter, { xz: number; y: number }>> = {
   denoised: { xz: 8, y: 5.5 },
   ctfdeconvolved: { xz: 3, y: 3 },
-  wbp: { xz: 3, y: 3 },
+  wbp: { xz: 5.5, y: 0 },
 };
 
 /**

@@ -197,6 +197,23 @@ describe('imagingFilter', () => {
     expect(one.data.reduce((sum, value) => sum + value, 0) / one.data.length).toBeCloseTo(0, 3);
   });
 
+  it('imagingFilter blurs signal and noise alike, last of all', () => {
+    const options = { seed: 4, noise: 1, filter: 'wbp' } as const;
+    const [sharp, soft] = [
+      image([16, 8, 16], options, randomVolume(1)),
+      image([16, 8, 16], { ...options, blur: 12 }, randomVolume(1)),
+    ];
+    for (const [z, y, x] of [
+      [0, 0, 0],
+      [1, 1, 2],
+      [2, 2, 5],
+    ] as const) {
+      const squared = (z / (16 * voxelSize[0])) ** 2 + (y / (8 * voxelSize[1])) ** 2 + (x / (16 * voxelSize[2])) ** 2;
+      const expected = amplitude(sharp, [z, y, x]) * Math.exp(-2 * Math.PI ** 2 * 144 * squared);
+      expect(amplitude(soft, [z, y, x])).toBeCloseTo(expected, 4);
+    }
+  });
+
   it('imagingFilter is linear in the density without noise', () => {
     const a = image([16, 8, 16], ideal, randomVolume(1));
     const b = image([16, 8, 16], ideal, randomVolume(2));
