@@ -11,6 +11,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { apoferritinCrops } from './apoferritin.ts';
 import { missingCrop, readRealCrops } from './crops.ts';
 import { drawCrops } from './figure.ts';
 import { type CubeMeasures, type Measures, measure, measureCube } from './measures.ts';
@@ -107,6 +108,19 @@ for (const object of objects) {
     report[name] = compare(flatCube(measureCube(theirs)), ourCubes);
     print(name, report[name]);
   }
+}
+const many = (await apoferritinCrops(values.real)).map(measure).map(flat);
+if (many.length > 0) {
+  const ours = simulated.crops
+    .filter(({ object }) => object === 'apo-ferritin')
+    .map(measure)
+    .map(flat);
+  const name = `apo-ferritin, median of ${many.length} of EMPIAR-10491`;
+  const medians = Object.fromEntries(
+    Object.entries(compare(undefined, many)).map(([key, row]) => [key, row.simulated[1]]),
+  );
+  report[name] = compare(medians, ours);
+  print(name, report[name]);
 }
 mkdirSync(out, { recursive: true });
 writeFileSync(join(out, 'realism.json'), `${JSON.stringify(report, null, 1)}\n`);

@@ -21,8 +21,8 @@ export async function simulateCrops(tomograms: number, seed: number): Promise<Cr
   return { crops: all.flatMap(({ crops }) => crops), cubes: all.flatMap(({ cubes }) => cubes) };
 }
 
-/** Planes and a cube around every particle that has room on all sides. */
-function cropsOf({ volume, grid, picks }: SimulatedTomogram): Crops {
+/** Planes and a cube around every particle of a tomogram, in memory, that has room on all sides. */
+export function cropsOf({ volume, grid, picks }: SimulatedTomogram): Crops {
   const { shape, voxelSize } = grid;
   const half = side / 2;
   const at = (z: number, y: number, x: number) =>
