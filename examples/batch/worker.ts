@@ -21,11 +21,7 @@ async function search({ config, run }: Search): Promise<number> {
   projects.set(config, project);
   try {
     // With `resume`, a run that another worker has done is not searched again.
-    const { picks } = await detectRun(project, run, {
-      ...{ model, tomogram: process.env.TOMOGRAM, resume: true },
-      // As the command line records it: either takes runs of the other as done.
-      settings: { resampled: false, inverted: false },
-    });
+    const { picks } = await detectRun(project, run, { model, tomogram: process.env.TOMOGRAM, resume: true });
     return picks.length;
   } catch (error) {
     if (!isCryoetPicksError(error) || passing.has(error.code)) throw error;

@@ -193,11 +193,13 @@ export async function hasCandidatesOf(
   return false;
 }
 
-/** The fields of a value that a pattern has, and of these fields those that the pattern's have. */
+/** The fields of a value that a pattern has, and of these fields those that the pattern's have; settings are compared whole. */
 function partLike(value: unknown, pattern: unknown): unknown {
   if (!isFields(value) || !isFields(pattern)) return value;
   const fields = Object.keys(pattern) as (keyof typeof value)[];
-  return Object.fromEntries(fields.map((field) => [field, partLike(value[field], pattern[field])]));
+  return Object.fromEntries(
+    fields.map((field) => [field, field === 'settings' ? value[field] : partLike(value[field], pattern[field])]),
+  );
 }
 
 /** Deletes the candidates of a run from the overlay, if there are some; see `Run.deleteCandidates`. */

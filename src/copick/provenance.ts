@@ -126,13 +126,37 @@ export async function sha256Of(bytes: Uint8Array): Promise<string> {
   );
 }
 
+/** The settings that say something: one that is false is one that is not given. What are no settings comes back as it is. */
+export function settingsGiven<T>(settings: T): T {
+  if (!isFields(settings)) return settings;
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== false)) as T;
+}
+
 /** Where two records differ: `threshold was 0.5, is 0.3`, `model.card.normalization was "none", is "z-score"`. */
 export function differences(before: unknown, now: unknown, path = ''): string[] {
+  return differingFields(before, now, path).map(({ field, before, now }) => `${field} was ${before}, is ${now}`);
+}
+
+/** A field in which two records differ, such as `model.card.normalization`, and its values, for messages. */
+export interface DifferingField {
+  readonly field: string;
+  readonly before: string;
+  readonly now: string;
+}
+
+/** The fields in which two records differ, by {@link settingsGiven} as far as they are settings. */
+export function differingFields(before: unknown, now: unknown, path = ''): DifferingField[] {
   if (!isFields(before) || !isFields(now)) {
-    return JSON.stringify(before) === JSON.stringify(now) ? [] : [`${path} was ${shown(before)}, is ${shown(now)}`];
+    if (JSON.stringify(before) === JSON.stringify(now)) return [];
+    return [{ field: path, before: shown(before), now: shown(now) }];
   }
   const keys = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof typeof now>;
-  return [...keys].flatMap((key) => differences(before[key], now[key], path === '' ? key : `${path}.${key}`));
+  return [...keys].flatMap((key: string) => {
+    const [was, is] = [before[key as keyof typeof before], now[key as keyof typeof now]] as readonly unknown[];
+    const place = path === '' ? key : `${path}.${key}`;
+    if (key !== 'settings') return differingFields(was, is, place);
+    return differingFields(settingsGiven(was), settingsGiven(is), place);
+  });
 }
 
 function shown(value: unknown): string {

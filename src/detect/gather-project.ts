@@ -2,7 +2,7 @@ import type { StoredCandidates } from '../copick/candidates-file.ts';
 import { sanitizeName } from '../copick/layout.ts';
 import { withoutUntrustedRotations } from '../copick/picks-file.ts';
 import type { Project } from '../copick/project.ts';
-import { differences, type Provenance } from '../copick/provenance.ts';
+import { differingFields, type Provenance, settingsGiven } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames, unreadRuns, type WaitOptions } from '../copick/tree.ts';
 import {
@@ -214,6 +214,7 @@ function comparable({ tomogram, maskOfRun, threshold, ...record }: Provenance): 
   return {
     ...record,
     ...fixed,
+    settings: settingsGiven(record.settings),
     tomogram: isFields(tomogram) ? { type: (tomogram as { readonly type?: unknown }).type } : null,
   };
 }
@@ -248,20 +249,34 @@ class Ways {
     const [own, usual] = [this.#byRun.get(run)!, this.#usual!];
     const objects = Object.keys(usual);
     if (objects.length === 0) return { lacks: ['any object'], differs: [] };
-    const differs = Object.keys(own).flatMap((object) => differencesOf(object, own, usual));
+    const differs = toldOnce(Object.keys(own).map((object) => [object, differencesOf(object, own, usual)]));
     return { lacks: objects.filter((object) => !Object.hasOwn(own, object)), differs };
   }
 }
 
+/** How the picks of an object differ from the usual ones. */
 function differencesOf(object: string, own: Records, usual: Records): string[] {
-  if (!Object.hasOwn(usual, object)) return [`has picks of "${object}"`];
+  if (!Object.hasOwn(usual, object)) return ['picks that the others have not'];
   const [a, b] = [own[object], usual[object]];
   if (a === undefined || b === undefined) {
     if (a === b) return [];
-    const why = 'were not written by a detection of this program, or were changed since';
-    return [a === undefined ? `picks of "${object}" ${why}` : `picks of "${object}" were written by a detection`];
+    const byDetection = 'written by a detection';
+    return a === undefined
+      ? [`not ${byDetection} of this program, or changed since`]
+      : [`${byDetection}, those of the others not`];
   }
-  return differences(a, b).map((difference) => `${object}: ${difference}`);
+  return differingFields(a, b).map(({ field, before, now }) => `${field} is ${before}, of the others ${now}`);
+}
+
+/** What differs, each once: with the objects of which it does, unless it does of all. */
+function toldOnce(byObject: readonly (readonly [object: string, differences: readonly string[]])[]): string[] {
+  const objectsOf = new Map<string, string[]>();
+  for (const [object, all] of byObject) {
+    for (const one of all) objectsOf.set(one, [...(objectsOf.get(one) ?? []), object]);
+  }
+  return [...objectsOf].map(([one, objects]) =>
+    objects.length === byObject.length && objects.length > 1 ? one : `${quotedNames(objects)}: ${one}`,
+  );
 }
 
 function reasonOf(lacks: readonly string[], objects: readonly string[]): string {

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { differences, type Provenance, sha256Of, version } from '../copick/provenance.ts';
+import { differences, type Provenance, settingsGiven, sha256Of, version } from '../copick/provenance.ts';
 import { parseUri } from '../copick/uri.ts';
 import { ownNumber } from '../core/arguments.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
@@ -117,7 +117,10 @@ function recordOfSearch({
   settings = {},
   tomogram,
 }: RecordedSearch) {
-  return { model, overlap: overlap ?? null, ...(memory !== undefined && { memory }), average, settings, tomogram };
+  return {
+    ...{ model, overlap: overlap ?? null, ...(memory !== undefined && { memory }), average },
+    ...{ settings: settingsGiven(settings), tomogram },
+  };
 }
 
 const values = v.record(v.string(), v.unknown());

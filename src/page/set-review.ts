@@ -217,9 +217,10 @@ export function searchOf(record: Provenance): Provenance {
   return Object.fromEntries(SEARCH.filter((field) => field in record).map((field) => [field, record[field]]));
 }
 
-/** Both records have the order of fields in which this library writes them. */
+/** Both records have the order of fields in which this library writes them; a setting that is false is as if it were not given. */
 function isSameSearch(a: Provenance, b: Provenance): boolean {
-  return JSON.stringify(searchOf(a)) === JSON.stringify(searchOf(b));
+  const withoutFalse = (_: string, value: unknown) => (value === false ? undefined : value);
+  return JSON.stringify(searchOf(a), withoutFalse) === JSON.stringify(searchOf(b), withoutFalse);
 }
 
 /** Candidates of the objects that have a record, with the thresholds and distances of it, and how they were picked. */

@@ -2,7 +2,8 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parsePicks, picksFormat } from '../../src/entry/formats.ts';
-import { formatSubmission, parseSubmission } from '../../src/entry/index.ts';
+import { detectRun, formatSubmission, parseSubmission } from '../../src/entry/index.ts';
+import { loadModel, openProject } from '../../src/entry/node.ts';
 import { captureCli } from '../support/capture-cli.ts';
 import { smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -172,10 +173,23 @@ describe('gather', () => {
     const { exitCode, stderr } = await gather('--submission', at('gathered.csv'));
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(
-      /the picks of 1 run were made otherwise than those of 2 others: "TS_3_3" \(ribosome: threshold was 0\.9, is/,
+      /the picks of 1 run were made otherwise than those of 2 others: "TS_3_3" \("ribosome": threshold is 0\.9, of the others 0/,
     );
     expect(await readdir(folder)).not.toContain('gathered.csv');
     expect((await gather('--run', 'TS_1*', 'TS_2*')).exitCode).toBe(0);
+  });
+
+  it('gather takes runs of detectRun and of the command line together, and detect --resume takes those of detectRun as done', async () => {
+    await rm(at('overlay/ExperimentRuns/TS_2_3/Picks'), { recursive: true });
+    const project = await openProject(config);
+    const model = await loadModel(await import('onnxruntime-node'));
+    const { status } = await detectRun(project, 'TS_2_3', { tomogram: 'denoised', model, resume: true });
+    await model.dispose();
+    expect(status).toBe('detected');
+    expect((await gather('--json')).exitCode).toBe(0);
+    const resumed = await captureCli(['detect', config, '--tomogram', 'denoised@10', '--resume', '--json']);
+    const { runs } = JSON.parse(resumed.stdout.trim().split('\n').at(-1)!);
+    expect(runs.map((run: { status: string }) => run.status)).toEqual(['skipped', 'skipped', 'skipped']);
   });
 
   it('gather leaves a submission that is there as it was if candidates are damaged', async () => {

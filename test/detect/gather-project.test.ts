@@ -156,17 +156,17 @@ describe('gatherProject', () => {
     [
       'threshold',
       (project) => detect(project, { runs: ['TS_2'], thresholds: { ribosome: 0.6 } }),
-      /^the picks of 1 run were made otherwise than those of 3 others: "TS_2" \(ribosome: threshold was 0\.6, is 0\.8\)/,
+      /^the picks of 1 run were made otherwise than those of 3 others: "TS_2" \("ribosome": threshold is 0\.6, of the others 0\.8\)/,
     ],
     [
       'model',
       (project) => detect(project, { runs: ['TS_2', 'TS_4'], model: { ...model, sha256: 'other' }, overwrite: true }),
-      /"TS_[24]" \(ribosome: model\.sha256 was/,
+      /"TS_[24]" \(model\.sha256 is "other", of the others "abc"\)/,
     ],
     [
       'options',
       (project) => detect(project, { runs: ['TS_3'], settings: { inverted: true } }),
-      /"TS_3" \(ribosome: settings\.inverted was true, is not given/,
+      /"TS_3" \(settings\.inverted is true, of the others not given\)/,
     ],
     [
       'objects',
@@ -174,12 +174,12 @@ describe('gatherProject', () => {
         const run = await project.run('TS_1');
         await run.writePicks([], { userId: 'cryoet-picks', sessionId: '0', objects: ['apo-ferritin'] });
       },
-      /"TS_1" \(has picks of "apo-ferritin"\)/,
+      /"TS_1" \("apo-ferritin": picks that the others have not\)/,
     ],
     [
       'hand',
       (_, overlay) => edit(overlay, picksKey('TS_2', 'virus'), (text) => `${text}\n`),
-      /"TS_2" \(picks of "virus" were not written by a detection of this program, or were changed since\)/,
+      /"TS_2" \("virus": not written by a detection of this program, or changed since\)/,
     ],
   ])('gatherProject refuses runs by name whose %s differs', async (_, change, message) => {
     const { project, overlay } = await fourRuns();
@@ -190,6 +190,26 @@ describe('gatherProject', () => {
     const named = (error as { available: string[] }).available;
     const kept = runs.filter((run) => !named.includes(run));
     expect((await gatherProject(project, { runs: kept })).done).toEqual(kept);
+  });
+
+  it('gatherProject takes a setting that is false for one that is not given, of records of before, too', async () => {
+    const { project, overlay } = await fourRuns();
+    await detect(project, { runs: ['TS_1', 'TS_3'] });
+    await detect(project, { runs: ['TS_2'], settings: { resampled: false, inverted: false } });
+    const before = await detect(project, { runs: ['TS_4'] });
+    const folder = '/ExperimentRuns/TS_4/Picks';
+    for (const object of ['ribosome', 'virus']) {
+      await edit(overlay, `${folder}/.cryoet-picks_0_${object}.provenance`, (text) => {
+        const old = text.replace('"settings": {}', '"settings": {"resampled": false, "inverted": false}');
+        expect(old).not.toBe(text);
+        return old;
+      });
+    }
+    const { done, picks } = await gathered(project);
+    expect(done).toEqual(runs);
+    expect(picks.map(({ from }) => from)).toEqual(runs.map(() => 'candidates'));
+    expect(picks[3]!.picks).toEqual(before[0]!.picks);
+    for await (const { status } of detectProject(project, { model, resume: true })) expect(status).toBe('skipped');
   });
 
   it('gatherProject takes runs together whose thresholds the same maxFalse has chosen', async () => {

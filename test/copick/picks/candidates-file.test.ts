@@ -283,6 +283,17 @@ describe('candidates of a run', () => {
     await expect(run.readCandidates({ ...me, expected: { seed: 1 } })).rejects.toMatchObject({ code: 'conflict' });
   });
 
+  it('candidates with a setting that is not expected are refused, unless it is false', async () => {
+    const run = await emptyRun();
+    const reading = () => run.readCandidates({ ...me, expected: { settings: {} } });
+    await run.writeCandidates(some(), { ...me, provenance: { settings: { inverted: false } } });
+    await expect(reading()).resolves.toBeDefined();
+    await run.writeCandidates(some(), { ...me, provenance: { settings: { inverted: true } } });
+    await expect(reading()).rejects.toMatchObject({
+      message: expect.stringContaining('made otherwise: settings.inverted was true, is not given'),
+    });
+  });
+
   it('a file of candidates that was copied from another run is refused', async () => {
     const overlay = memoryStore();
     const run = await emptyRun(overlay);
