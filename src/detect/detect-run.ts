@@ -1,10 +1,11 @@
 import { folderOf, formatSpacing, pathToWrite, sanitizeName } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
-import { type Provenance, readRecord } from '../copick/provenance.ts';
+import { type Provenance, readRecord, sha256Of } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
 import {
   callback,
   flag,
+  isFields,
   optional,
   optionalList,
   project as projectRule,
@@ -18,12 +19,13 @@ import type { Turns } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Model } from '../inference/model.ts';
 import { type Candidates, picksFromCandidates } from '../picks/candidates.ts';
+import { compareNames } from '../storage/store.ts';
 import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type CandidateLimits, calibrationOf, detectCandidates, floorsOf, limitRules } from './candidates.ts';
 import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions, type Wanted } from './existing-picks.ts';
-import { readFailure, removeFailure, writeFailure } from './failures.ts';
+import { type RunFailure, readFailure, removeFailure, writeFailure } from './failures.ts';
 import { keepCandidates } from './keep-candidates.ts';
 import { type Shares, thresholdsWithin } from './max-false.ts';
 import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
@@ -100,12 +102,12 @@ export async function detectRun(project: Project, run: string, options: DetectRu
   requireArgument('detectRun', 'project', project, projectRule);
   requireArgument('detectRun', 'run', run, text);
   requireOptions('detectRun', options, detectRunRules);
-  const search = searchOf(project, options, 'detectRun');
+  const common = searchOf(project, options, 'detectRun');
   const reported = reportedIn(project);
   const found = await project.run(run, { signal: options.signal });
-  const tomogram = options.tomogram ?? (await tomogramTypeOf([found], options));
+  const search = await searchOfType(common, options.tomogram ?? (await tomogramTypeOf([found], options)));
   const result = await workOn(project, found, { reported, onWarning: options.onWarning }, (onWarning) =>
-    attemptRun(project, found, { ...search, tomogram, onWarning }),
+    attemptRun(project, found, { ...search, onWarning }),
   );
   if (result.status === 'failed') throw result.error;
   return result;
@@ -117,6 +119,8 @@ export interface RunSearch
     Required<Pick<DetectOptions, 'objects'>>,
     Wanted {
   readonly tomogram: string;
+  /** A hash of what decides how the search of a run ends, by which a failure of other options is told from one of these. */
+  readonly sha256: string;
   readonly chosen: ChosenObjects;
   readonly shares: Shares;
   readonly calibration: Candidates['calibration'];
@@ -127,14 +131,19 @@ export interface RunSearch
   readonly turns?: Turns | undefined;
   /** Throws if the run is no longer this process's to write. @defaultValue it always is */
   readonly requireHeld?: (() => Promise<void>) | undefined;
+  /** How often this process has searched the run in vain: what counts where its failures cannot be recorded. @defaultValue 0 */
+  readonly failures?: number | undefined;
 }
+
+/** A search of tomograms whose type is still open. */
+type OpenSearch = Omit<RunSearch, 'tomogram' | 'sha256'>;
 
 /**
  * What the runs of a project have in common; only the type of their tomograms is still open.
  *
  * @throws {@link CryoetPicksError} `invalid-option` for options that would fail every run alike.
  */
-export function searchOf(project: Project, options: DetectRunOptions, call: string): Omit<RunSearch, 'tomogram'> {
+export function searchOf(project: Project, options: DetectRunOptions, call: string): OpenSearch {
   const { userId = 'cryoet-picks', sessionId = '0', objects = project.objects, model, voxelSpacing } = options;
   const chosen = checkDetectOptions({ ...options, objects, mask: undefined }, call);
   const { spec } = model;
@@ -154,6 +163,35 @@ export function searchOf(project: Project, options: DetectRunOptions, call: stri
     model: recordOfModel(model),
     isRestricted: options.objects !== undefined,
   };
+}
+
+/** The search of tomograms of one type. */
+export async function searchOfType(search: OpenSearch, tomogram: string): Promise<RunSearch> {
+  const { voxelSpacing, keepCandidates, candidatesPerObject, floors, allowMissingChunks, isRestricted } = search;
+  const read = {
+    tomogram,
+    voxelSpacing,
+    keepCandidates,
+    candidatesPerObject,
+    floors,
+    allowMissingChunks,
+    isRestricted,
+  };
+  const records = recordsOf({ ...search, tomogram: {}, mask: search.mask?.settings });
+  const text = JSON.stringify([read, records], inOrder);
+  return { ...search, tomogram, sha256: await sha256Of(new TextEncoder().encode(text)) };
+}
+
+/** Sorts the fields of an object that becomes JSON. */
+function inOrder(_: string, value: unknown): unknown {
+  if (!isFields(value) || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => compareNames(a, b)));
+}
+
+/** The failure that is recorded of a run, if the options of its search were these. */
+export async function failureOf(project: Project, run: Run, search: RunSearch): Promise<RunFailure | undefined> {
+  const failure = await readFailure(project, run.name, search);
+  return failure?.searchSha256 === search.sha256 ? failure : undefined;
 }
 
 /**
@@ -179,7 +217,8 @@ export async function attemptRun(project: Project, run: Run, search: RunSearch):
   }
   if (isCryoetPicksError(outcome.error, 'conflict')) return outcome;
   await search.requireHeld?.();
-  const attempt = (before?.attempt ?? 0) + 1;
+  const counted = before?.searchSha256 === search.sha256 ? before.attempt : 0;
+  const attempt = Math.max(counted, search.failures ?? 0) + 1;
   await record(() => writeFailure(project, { run: run.name, error: outcome.error, attempt }, search));
   return { ...outcome, attempt };
 }

@@ -65,7 +65,11 @@ export async function readFailures(project: Project, options: ReadFailuresOption
   const runs = entries.filter(({ name }) => name.endsWith(ENDING)).map(({ name }) => name.slice(0, -ENDING.length));
   const found: RunFailure[] = [];
   const read = (run: string, stop: AbortSignal) => readFailure(project, run, { ...author, signal: stop });
-  for await (const failure of mapOrdered(runs, read, { concurrency: 8, signal })) if (failure) found.push(failure);
+  for await (const failure of mapOrdered(runs, read, { concurrency: 8, signal })) {
+    if (failure === undefined) continue;
+    const { searchSha256, ...told } = failure;
+    found.push(told);
+  }
   return found;
 }
 
@@ -73,6 +77,12 @@ export async function readFailures(project: Project, options: ReadFailuresOption
 interface Authored extends StoreOptions {
   readonly userId: string;
   readonly sessionId: string;
+}
+
+/** A failure, and what was searched. */
+export interface RecordedFailure extends RunFailure {
+  /** The hash of the options of the search, see `RunSearch.sha256`; records of before it was kept have none. */
+  readonly searchSha256?: string | undefined;
 }
 
 const ENDING = '.json';
@@ -95,13 +105,18 @@ const schema = v.object({
   message: v.string(),
   path: v.optional(v.string()),
   attempt: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  searchSha256: v.optional(v.string()),
 });
 
 /** Bytes of a record at most: it is read in one piece. */
 const MAX_RECORD = 2 ** 20;
 
-/** The failure of a run; undefined if none is recorded, or the record cannot be read. */
-export async function readFailure(project: Project, run: string, author: Authored): Promise<RunFailure | undefined> {
+/** The failure of a run, whatever its options; undefined if none is recorded, or the record cannot be read. */
+export async function readFailure(
+  project: Project,
+  run: string,
+  author: Authored,
+): Promise<RecordedFailure | undefined> {
   const { signal } = author;
   const key = keyOf(run, author);
   try {
@@ -122,7 +137,7 @@ export async function readFailure(project: Project, run: string, author: Authore
 export async function writeFailure(
   project: Project,
   { run, error, attempt }: { readonly run: string; readonly error: unknown; readonly attempt: number },
-  author: Authored,
+  author: Authored & { readonly sha256: string },
 ): Promise<void> {
   const { take } = rootsOf(project);
   const { code, message, path } = described(error);
@@ -131,6 +146,7 @@ export async function writeFailure(
     version,
     ...{ run, userId: author.userId, sessionId: author.sessionId },
     ...{ code, message: take(message), ...(path !== undefined && { path: take(path) }), attempt },
+    searchSha256: author.sha256,
   };
   const bytes = new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
   await project.overlayStore?.set(keyOf(run, author), bytes, { signal: author.signal });

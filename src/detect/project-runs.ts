@@ -119,6 +119,11 @@ export interface FailedRun {
   readonly error: unknown;
   /** How many searches of the run have failed, over all processes; absent if it was refused, and nothing was recorded. */
   readonly attempt?: number | undefined;
+  /**
+   * True if it was not searched now: an earlier search with the same options, or another process, has recorded that it failed. With
+   * `claim` only; more `retries` search it again.
+   */
+  readonly recorded?: true | undefined;
   /** As of a {@link DetectedRun}. */
   readonly warnings: readonly Warning[];
 }

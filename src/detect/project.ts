@@ -16,13 +16,15 @@ import {
   attemptRun,
   type DetectRunOptions,
   detectRunRules,
+  failureOf,
   isRunDone,
   looksDone,
   type RunSearch,
   searchOf,
+  searchOfType,
 } from './detect-run.ts';
 import { existingPicks, requireReplaceable } from './existing-picks.ts';
-import { groupOf, readFailure } from './failures.ts';
+import { groupOf } from './failures.ts';
 import {
   chosenRuns,
   concurrency,
@@ -45,7 +47,10 @@ export interface ProjectProgress extends Progress, RunStart {}
 export interface DetectProjectOptions
   extends Omit<DetectRunOptions, 'onProgress'>,
     Pick<ProjectRunsOptions, 'runs' | 'shard' | 'onStart'> {
-  /** How often a run that fails is searched again, after the other runs. With `claim`, over all processes. @defaultValue 0 */
+  /**
+   * How often a run that fails is searched again, after the other runs. With `claim`, over all processes, and over all searches with these
+   * options: a run that has failed so often before is not searched, but yielded as `recorded`. @defaultValue 0
+   */
   readonly retries?: number | undefined;
   /**
    * Shares the runs with other processes, each of which takes the next one that is free, as in `claim: overlayClaims(project)`. Runs
@@ -79,9 +84,9 @@ const projectRules: RulesFor<DetectProjectOptions> = {
  * checked for such picks first, and those that have some are yielded first, as `failed`.
  *
  * A run that fails is yielded as `failed`, once it has been tried again as often as `retries` says, and the next one is taken up.
- * With `claim`, runs that other processes do are not yielded; at the end all are done or have failed, and those that failed
- * elsewhere are yielded last. What failed is recorded in the overlay, where `readFailures` finds it, until the run is searched with success. Leaving the loop
- * stops the work.
+ * With `claim`, runs that other processes do are not yielded; at the end all are done or have failed, and those whose failure
+ * other processes or earlier searches with the same options have recorded are yielded last, as `recorded`. What failed is recorded in the
+ * overlay, where `readFailures` finds it, until the run is searched with success. Leaving the loop stops the work.
  *
  * @throws `CryoetPicksError` before any work: `not-found` if a named run is absent, `invalid-option` if no object of the
  * project is a class of the model, if there are several types of tomograms and none is named, or for any option that would fail
@@ -111,14 +116,14 @@ export async function* detectProject(
     ...each
   } = requireOptions('detectProject', options, projectRules);
   if (shard !== undefined) requireShard('detectProject', shard);
-  const search = searchOf(project, { ...each, signal }, 'detectProject');
+  const common = searchOf(project, { ...each, signal }, 'detectProject');
   const named = await chosenRuns(project, options);
   // Of all runs, so that every share searches tomograms of the same type.
-  const tomogram = options.tomogram ?? (await tomogramTypeOf(named, options));
+  const search = await searchOfType(common, options.tomogram ?? (await tomogramTypeOf(named, options)));
   const runs = inShard(named, options);
   const reported = reportedIn(project);
   const assumed = new Set<string>();
-  const whole = { ...search, tomogram, turns: new Turns(), resume: claim !== undefined || options.resume };
+  const whole = { ...search, turns: new Turns(), resume: claim !== undefined || options.resume };
   const { refused, done } = await lookOver(runs, { ...whole, isShared: claim !== undefined });
   for (const [run, error] of refused) yield { run, status: 'failed', error, warnings: [] };
   const left = runs.filter(({ name }) => !refused.has(name) && !done.has(name));
@@ -145,7 +150,7 @@ export async function* detectProject(
       // Picks of this user that are to be replaced look done, where only voxels tell that they are not.
       isDone: async (run) => (await looksDone(project, run, whole)) && (!options.overwrite || isDoneForSure(run)),
       isDoneForSure,
-      failureOf: (run) => readFailure(project, run.name, whole),
+      failureOf: (run) => failureOf(project, run, whole),
     });
   }
 }
@@ -184,8 +189,8 @@ async function look(
   } catch (error) {
     search.signal?.throwIfAborted();
     if (isCryoetPicksError(error, 'read-only')) throw error;
-    // A tomogram that cannot be read fails the run when its turn comes.
-    return isShared && !isCryoetPicksError(error, 'conflict') ? {} : { error };
+    // What cannot be read fails the run when its turn comes, and is recorded then.
+    return isCryoetPicksError(error, 'conflict') ? { error } : {};
   }
 }
 

@@ -15,6 +15,8 @@ interface AttemptOptions {
   readonly runsLeft: number;
   /** How often the run is tried again after this outcome. */
   readonly triesLeft: (outcome: Outcome) => number;
+  /** How often this process has searched the run in vain. */
+  readonly failures: number;
   readonly signal?: AbortSignal | undefined;
   /** See `RunSearch.requireHeld`. */
   readonly requireHeld?: (() => Promise<void>) | undefined;
@@ -45,7 +47,7 @@ export function searchInTurn(
       stop.throwIfAborted();
       const { run, tries, earlier } = next;
       const triesLeft = (outcome: Outcome) => (mayHeal(outcome) ? retries - tries : 0);
-      const result = await attempt(run, { runsLeft, triesLeft, signal: stop });
+      const result = await attempt(run, { runsLeft, triesLeft, failures: tries, signal: stop });
       const warnings = [...earlier, ...result.warnings];
       if (triesLeft(result) > 0) waiting.push({ run, tries: tries + 1, earlier: warnings });
       else {
@@ -84,6 +86,8 @@ export async function* searchClaimed(
   const searched = new Set<string>();
   /** Of runs that have failed as often as they may, in whichever process. */
   const failures = new Map<string, RunFailure>();
+  /** How often this process has searched runs in vain: a failure that cannot be recorded counts, too. */
+  const tried = new Map<string, number>();
   const triesLeft = (outcome: Outcome) =>
     mayHeal(outcome) ? retries + 1 - ((outcome as FailedRun).attempt ?? retries + 1) : 0;
   /** What the records of failures say of a run; `settled` once it is finished, or has failed as often as it may. */
@@ -102,7 +106,9 @@ export async function* searchClaimed(
     const state = await stateOf(name);
     // A search that failed may have replaced the records of picks, and not all picks.
     if (run === undefined || state !== 'untried') return state === 'failed';
-    const isOver = await isDone(run);
+    // What cannot be looked at is searched, so that it is a failure of that run alone.
+    const isOver = await isDone(run).catch(() => false);
+    signal?.throwIfAborted();
     if (isOver) open.delete(name);
     return !isOver;
   };
@@ -117,7 +123,9 @@ export async function* searchClaimed(
       const result = await whileHeld(claim, stop, async (held) => {
         // Of a claim that was taken over it was not asked.
         if (run === undefined || (await stateOf(name)) === 'settled') return undefined;
-        const outcome = await attempt(run, { runsLeft: open.size, triesLeft, ...held });
+        const known = { runsLeft: open.size, triesLeft, failures: tried.get(name) ?? 0 };
+        const outcome = await attempt(run, { ...known, ...held });
+        if (outcome.status === 'failed') tried.set(name, outcome.attempt ?? known.failures);
         // Before the claim is given back, which another job may see.
         open.delete(name);
         return outcome;
@@ -138,7 +146,7 @@ export async function* searchClaimed(
   const failedElsewhere = [...failures.values()].filter(({ run }) => !told.has(run));
   for (const failure of failedElsewhere.sort((a, b) => compareNames(a.run, b.run))) {
     const { run, attempt } = failure;
-    yield { run, status: 'failed', error: errorOfRecord(failure), attempt, warnings: [] };
+    yield { run, status: 'failed', error: errorOfRecord(failure), attempt, recorded: true, warnings: [] };
   }
 }
 

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -108,6 +108,70 @@ describe('detectProject with claims', () => {
     // More retries, or a search without claims, try it again.
     expect(await claimed(openAt(folder, tree), { retries: 3 })).toMatchObject([{ run: 'TS_11', attempt: 4 }]);
     await expect(detectRun(openAt(folder, tree), 'TS_11', { model, tomogram: 'denoised' })).rejects.toThrow('damaged');
+  });
+
+  it.each<[string, (picks: string) => Promise<void>]>([
+    ['a link to nothing', (picks) => symlink('nowhere', picks)],
+    ['a link to itself', (picks) => symlink('Picks', picks)],
+    ['a file', (picks) => writeFile(picks, '')],
+  ])('a run whose folder of picks is %s fails alone, with claims as without', async (_, damage) => {
+    const tree = await tomograms(runs.slice(0, 3));
+    for (const search of [claimed, resultsOf]) {
+      const folder = await tempDir();
+      await mkdir(join(folder, 'overlay', 'ExperimentRuns', 'TS_11'), { recursive: true });
+      await damage(join(folder, 'overlay', 'ExperimentRuns', 'TS_11', 'Picks'));
+      const found = statuses(await search(openAt(folder, tree))).sort();
+      expect(found).toEqual(['TS_10 detected', 'TS_11 failed', 'TS_12 detected']);
+      expect(await readFailures(openAt(folder, tree))).toMatchObject([{ run: 'TS_11', attempt: 1 }]);
+      expect(await readdir(join(folder, 'overlay', '.cryoet-picks'))).toEqual(['failures']);
+    }
+  });
+
+  it('a failure counts only for the options that it was made with, and one that is told again says so', async () => {
+    const tree = await tomograms(runs.slice(0, 2));
+    const folder = await tempDir();
+    const project = openAt(folder, tree);
+    const heals = { settings: { inverted: true } };
+    const busy: Model = {
+      ...model,
+      async score() {
+        throw new Error('the device is busy');
+      },
+    };
+    const first = await claimed(project, { model: busy, runs: ['TS_10'] });
+    expect(first).toMatchObject([{ run: 'TS_10', status: 'failed', attempt: 1 }]);
+    expect(first[0]).not.toHaveProperty('recorded');
+    const again = await claimed(project);
+    expect(again).toMatchObject([
+      { status: 'detected' },
+      { run: 'TS_10', status: 'failed', attempt: 1, recorded: true },
+    ]);
+    expect(statuses(await claimed(project, heals)).sort()).toEqual(['TS_10 detected', 'TS_11 failed']);
+    expect(await readFailures(project)).toEqual([]);
+  });
+
+  it('attempts of other options, whose failures replace each other, are counted apart', async () => {
+    const tree = await tomograms(runs.slice(0, 1));
+    await damageRun(tree, 'TS_10');
+    const project = openAt(await tempDir(), tree);
+    const [one, other] = [{}, { settings: { resampled: true } }];
+    for (const options of [one, other, one, other])
+      expect(await claimed(project, options)).toMatchObject([{ attempt: 1, status: 'failed' }]);
+    expect((await claimed(project, other))[0]).toMatchObject({ recorded: true, attempt: 1 });
+  });
+
+  it.each([0, 1, 3])('a failure that cannot be recorded ends the tries of a run after %d retries', async (retries) => {
+    const tree = await tomograms(runs.slice(0, 2));
+    await damageRun(tree, 'TS_10');
+    const folder = await tempDir();
+    await mkdir(join(folder, 'overlay', '.cryoet-picks'), { recursive: true });
+    await writeFile(join(folder, 'overlay', '.cryoet-picks', 'failures'), 'a file in its place');
+    const searched: string[] = [];
+    const onStart = ({ run }: { readonly run: string }) => searched.push(run);
+    const results = await claimed(openAt(folder, tree), { retries, onStart });
+    expect(statuses(results).sort()).toEqual(['TS_10 failed', 'TS_11 detected']);
+    expect(results.find(({ status }) => status === 'failed')).toMatchObject({ attempt: retries + 1 });
+    expect(searched.filter((run) => run === 'TS_10')).toHaveLength(retries + 1);
   });
 
   it('a run that fails in one process and heals is done by another, and its failure is gone', async () => {
