@@ -73,6 +73,8 @@ export interface RunSummary {
   readonly error?: Failure | undefined;
   /** Of a run that failed: how many searches of it have failed, over all processes. */
   readonly attempt?: number | undefined;
+  /** True of a run that failed in an earlier search or in another process, and was not searched now. */
+  readonly recorded?: true | undefined;
 }
 
 /** Detects particles in a project and writes them to its overlay, a submission and a figure. */
@@ -97,34 +99,27 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const names = input.run === undefined ? undefined : runs.map(({ name }) => name);
   const tomogram =
     fromCandidates && input.figure === undefined ? input.tomogram : await tomogramOf(runs, input.tomogram, signal);
+  const common = { ...input, userId, sessionId, run: names, shard, project, mask, keepPicksOf: runsInOutputs(input) };
   const search = async () => {
-    if (fromCandidates) return pickRuns(terminal, { ...input, userId, sessionId, run: names, shard, project, mask });
+    if (fromCandidates) return pickRuns(terminal, common);
     const model = await openModel(terminal, input);
     const detecting = async () => {
       requireProbabilities(input.threshold ?? {}, model.spec);
       if (input.object === undefined) warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });
-      return detectRuns(terminal, {
-        ...input,
-        userId,
-        sessionId,
-        run: names,
-        shard,
-        tomogram: tomogram!,
-        project,
-        model,
-        mask,
-      });
+      return detectRuns(terminal, { ...common, tomogram: tomogram!, model });
     };
     return detecting().finally(() => model.dispose());
   };
   const detected = await search();
   const { summaries, found } = detected;
-  const { files, notWritten } = await writeResults(terminal, { ...input, tomogram, project, found, outputs });
+  const isSearched = summaries.some(({ status }) => status !== 'failed');
+  const { files, notWritten } = await writeResults(terminal, { tomogram, project, found, isSearched, outputs });
   const problems = project.problems.map(({ path, message }) => ({ path, message }));
   for (const problem of problems) terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
   const failed = summaries.filter(({ status }) => status === 'failed').length;
-  const elsewhere = input.claim ? inShard(runs, { shard }).length - summaries.length : 0;
-  terminal.print('', ...closingLines({ summaries, files, failed, elsewhere }));
+  const total = inShard(runs, { shard }).length;
+  const isStopped = input.failFast === true && failed > 0;
+  terminal.print('', ...closingLines({ summaries, files, failed, total, isStopped }));
   const document: DetectDocument = {
     runs: summaries,
     ...written.names,
@@ -134,6 +129,12 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
     warnings: [...written.warnings, ...detected.warnings],
   };
   return { json: document, failed: failed > 0 || notWritten.length > 0 };
+}
+
+/** Of how many runs the picks are needed once all are searched. */
+function runsInOutputs({ submission, figure }: DetectInput): number {
+  if (submission !== undefined) return Number.POSITIVE_INFINITY;
+  return figure === undefined ? 0 : 1;
 }
 
 /** Opens a project, once it is clear that the options are for one. */
@@ -242,11 +243,14 @@ export interface DetectRunsOptions
   readonly tomogram: TomogramName;
   readonly userId: string;
   readonly sessionId: string;
+  /** Of how many runs the picks are kept: those of thousands fill the memory. @defaultValue all */
+  readonly keepPicksOf?: number | undefined;
 }
 
 /** Result of {@link detectRuns}. */
 export interface DetectedRuns {
   readonly summaries: readonly RunSummary[];
+  /** The picks of the first runs, as many as `keepPicksOf` says. */
   readonly found: readonly RunPicks[];
   /** Tomograms with missing chunks; each was printed as a warning. */
   readonly problems: readonly TomogramProblem[];
@@ -269,6 +273,7 @@ export async function detectRuns(
     failFast,
     claim,
     lease,
+    keepPicksOf,
     ...options
   }: DetectRunsOptions,
 ): Promise<DetectedRuns> {
@@ -301,7 +306,7 @@ export async function detectRuns(
       if (ofSearch.has(warning.code)) warn(warning);
     },
   });
-  return { ...(await collectRuns(terminal, results, { bars, starts, afterwards, failFast })), warnings };
+  return { ...(await collectRuns(terminal, results, { bars, starts, afterwards, failFast, keepPicksOf })), warnings };
 }
 
 /** Codes of what a search itself warns of; what looks wrong with a tomogram is told before. */
@@ -320,7 +325,7 @@ type PickRunsOptions = Omit<DetectRunsOptions, 'model' | 'tomogram'> & { readonl
 /** Picks from stored candidates, as {@link detectRuns} detects. */
 async function pickRuns(
   terminal: Terminal,
-  { project, run: runs, object, tomogram, threshold: thresholds, failFast, ...options }: PickRunsOptions,
+  { project, run: runs, object, tomogram, threshold: thresholds, failFast, keepPicksOf, ...options }: PickRunsOptions,
 ): Promise<DetectedRuns> {
   const { userId, sessionId, shard, resume, overwrite, maxFalse, max, acrossObjects, mask } = options;
   const warnings: Warning[] = [];
@@ -338,7 +343,7 @@ async function pickRuns(
       terminal.warn(`cryoet-picks: run "${warning.run}": ${warning.message}`);
     },
   });
-  const collecting = { bars: runBars(terminal), starts, afterwards: () => [], failFast };
+  const collecting = { bars: runBars(terminal), starts, afterwards: () => [], failFast, keepPicksOf };
   return { ...(await collectRuns(terminal, results, collecting)), warnings };
 }
 
@@ -362,7 +367,7 @@ function startsOf(terminal: Terminal) {
 }
 
 /** Options of {@link collectRuns}. */
-interface CollectOptions extends Pick<DetectInput, 'failFast'> {
+interface CollectOptions extends Pick<DetectRunsOptions, 'failFast' | 'keepPicksOf'> {
   readonly bars: RunBars;
   readonly starts: ReturnType<typeof startsOf>;
   readonly afterwards: Preflight['afterwards'];
@@ -372,7 +377,7 @@ interface CollectOptions extends Pick<DetectInput, 'failFast'> {
 async function collectRuns(
   terminal: Terminal,
   results: AsyncIterable<RunResult>,
-  { bars, starts, afterwards, failFast }: CollectOptions,
+  { bars, starts, afterwards, failFast, keepPicksOf = Number.POSITIVE_INFINITY }: CollectOptions,
 ): Promise<Omit<DetectedRuns, 'warnings'>> {
   const summaries: RunSummary[] = [];
   const found: RunPicks[] = [];
@@ -384,9 +389,10 @@ async function collectRuns(
       const summary = summarize(result, starts.secondsSince(result.run));
       summaries.push(summary);
       terminal.event(eventOf(summary, result.status === 'failed' ? result.error : undefined));
-      if (result.status !== 'failed') found.push({ run: result.run, picks: result.picks });
+      if (result.status !== 'failed' && found.length < keepPicksOf)
+        found.push({ run: result.run, picks: result.picks });
       if (summary.error === undefined) terminal.print(runLine(summary));
-      else terminal.warn(failedRun(summary.run, summary.error.message));
+      else terminal.warn(failureLine(summary, summary.error));
       if (failFast && summary.error !== undefined) break;
     }
   } finally {
@@ -396,18 +402,22 @@ async function collectRuns(
 }
 
 /** The event of a run that is finished; `cause` is why it failed. */
-export function eventOf({ run, status, picks, error, seconds, attempt }: RunSummary, cause?: unknown): TerminalEvent {
+export function eventOf(
+  { run, status, picks, error, seconds, attempt, recorded }: RunSummary,
+  cause?: unknown,
+): TerminalEvent {
   if (error === undefined) return { event: 'done', run, status, picks, seconds };
   const path = isCryoetPicksError(cause) ? cause.path : undefined;
-  return { event: 'failed', run, ...error, path, attempt, seconds };
+  return { event: 'failed', run, ...error, path, attempt, recorded, seconds };
 }
 
 function summarize(result: RunResult, seconds: number): RunSummary {
   const { run, status } = result;
   const rounded = Math.round(seconds * 10) / 10;
   if (status === 'failed') {
-    const { error, attempt } = result;
-    return { run, status, seconds: rounded, error: describeFailure(error), ...(attempt !== undefined && { attempt }) };
+    const { error, attempt, recorded } = result;
+    const failure = { run, status, seconds: rounded, error: describeFailure(error) };
+    return { ...failure, ...(attempt !== undefined && { attempt }), ...(recorded && { recorded }) };
   }
   const { picks, objects, maxFalse } = result;
   return { run, status, picks: countByObject(picks, objects), ...(maxFalse && { maxFalse }), seconds: rounded };
@@ -415,6 +425,13 @@ function summarize(result: RunResult, seconds: number): RunSummary {
 
 function runLine({ run, status, picks = {}, seconds }: RunSummary): string {
   return `${run}  ${counted(sumOf(picks), 'pick')}, ${status === 'skipped' ? 'skipped' : `${seconds.toFixed(1)} s`}`;
+}
+
+/** The line of a run that failed; of one that was not searched now, also what searches it again. */
+function failureLine({ run, attempt = 1, recorded }: RunSummary, { message }: Failure): string {
+  if (!recorded) return failedRun(run, message);
+  const before = `failed before, or in another process (${counted(attempt, 'attempt')})`;
+  return `${failedRun(run, message).replace('failed', before)}; --retries ${attempt} tries it again`;
 }
 
 function requireObjects(
@@ -433,18 +450,28 @@ interface Closing {
   readonly summaries: readonly RunSummary[];
   readonly files: ResultFiles;
   readonly failed: number;
-  /** Runs that were done before, or by other processes. */
-  readonly elsewhere: number;
+  /** How many runs there were to search. */
+  readonly total: number;
+  /** Whether `--fail-fast` has ended the work. */
+  readonly isStopped: boolean;
 }
 
-function closingLines({ summaries, files, failed, elsewhere }: Closing): string[] {
+function closingLines({ summaries, files, failed, total, isStopped }: Closing): string[] {
   const runs = summaries.flatMap(({ run, picks }) => (picks === undefined ? [] : [{ run, counts: picks }]));
   const lines = runs.length === 0 ? [] : [...countTable('picks', { runs }), '', ...maxFalseLines(summaries)];
   lines.push(
     ...Object.entries(files).flatMap(([what, path]) => (path === undefined ? [] : [`${what.padEnd(12)}${path}`])),
   );
-  if (elsewhere > 0) lines.push(`${counted(elsewhere, 'run')} done before, or by other processes`);
-  if (failed > 0) lines.push(`${failed} of ${counted(summaries.length, 'run')} failed`);
+  const untold = total - summaries.length;
+  if (untold > 0 && !isStopped) lines.push(`${counted(untold, 'run')} done before, or by other processes`);
+  if (failed > 0) lines.push(`${failed} of ${counted(total, 'run')} failed`);
+  if (untold > 0 && isStopped) lines.push(`${counted(untold, 'run')} not looked at after the failure (--fail-fast)`);
+  const recorded = summaries.filter((one) => one.recorded);
+  if (recorded.length > 0) {
+    const retries = Math.max(...recorded.map(({ attempt = 1 }) => attempt));
+    const many = recorded.length === failed ? 'they' : `${recorded.length} of them`;
+    lines.push(`${many} failed before, or in other processes; --retries ${retries} tries them again`);
+  }
   return lines;
 }
 
@@ -584,18 +611,20 @@ function figureKind(path: string): FileKind {
 }
 
 /** Options of {@link writeResults}. */
-export interface ResultsOptions extends Pick<DetectInput, 'submission' | 'figure'> {
+export interface ResultsOptions {
   readonly project: Project;
   /** Needed for a figure. */
   readonly tomogram?: TomogramName | undefined;
   readonly found: readonly RunPicks[];
+  /** Whether the overlay has picks of any run. */
+  readonly isSearched: boolean;
   readonly outputs: Outputs;
 }
 
 /** Writes the submission and the figure, if they are wanted. A failure of one is reported, and the other is still written. */
 async function writeResults(
   terminal: Terminal,
-  { project, found, tomogram, outputs }: ResultsOptions,
+  { project, found, isSearched, tomogram, outputs }: ResultsOptions,
 ): Promise<{ readonly files: ResultFiles; readonly notWritten: readonly NotWritten[] }> {
   const { signal } = terminal;
   const notWritten: NotWritten[] = [];
@@ -618,7 +647,7 @@ async function writeResults(
   const figure = await write(first && outputs.figure, () =>
     figureOf(project, { found: first!, tomogram: tomogram!, figure: outputs.figure!.path, signal }),
   );
-  const picks = first && project.overlayLocation;
+  const picks = isSearched ? project.overlayLocation : undefined;
   const files = { ...(picks && { picks }), ...(submission && { submission }), ...(figure && { figure }) };
   return { files, notWritten };
 }

@@ -139,6 +139,26 @@ describe('the command line', () => {
     expect(later.stdout).toBe('\n3 runs done before, or by other processes\n');
   }, 60_000);
 
+  it('detect --claim says of a failure of before how to try it again, and with --fail-fast counts what was not looked at', async () => {
+    const flags = ['--claim', '--no-candidates', '--threads', '1', '--session-id', '9'];
+    const runs = (await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1);
+    const image = join(dirname(config), 'static', 'ExperimentRuns', runs[0]!, 'VoxelSpacing10.000', 'denoised.zarr');
+    await rename(image, `${image}.away`);
+    const stopped = await captureCli(['detect', config, ...flags, '--fail-fast']);
+    expect(stopped.stdout).toBe('\n1 of 3 runs failed\n2 runs not looked at after the failure (--fail-fast)\n');
+    await rename(`${image}.away`, image);
+    const told = await captureCli(['detect', config, ...flags]);
+    expect(told.exitCode).toBe(1);
+    expect(told.stderr).toContain(`run "${runs[0]}" failed before, or in another process (1 attempt): `);
+    expect(told.stderr).toMatch(/; --retries 1 tries it again\n$/);
+    expect(told.stdout).toMatch(
+      /1 of 3 runs failed\nthey failed before, or in other processes; --retries 1 tries them again\n$/,
+    );
+    const again = await captureCli(['detect', config, ...flags, '--retries', '1']);
+    expect(again).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(again.stdout).toMatch(/\n2 runs done before, or by other processes\n$/);
+  }, 60_000);
+
   it('detect --json prints a line for each run that is started, done and failed, and one in the end with all of them', async () => {
     const flags = ['--no-candidates', '--threads', '1', '--session-id', '8'];
     const runs = (await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1);
