@@ -144,7 +144,9 @@ describe('what a person did to picks', () => {
     expect(describeLosses(runs, { format: csvFormat() })).toEqual([]);
     const other = [{ run: 'TS_1', picks: [pick(1, { reviewed: 'added', note: 'x' }), pick(0.5)] }];
     expect(describeLosses(other, { format: csvFormat() })).toEqual([expect.stringContaining('(1 of 2 picks)')]);
-    expect(describeLosses(runs, { format: eman2Format({ run: 'TS_1', voxelSize: 10 }) }).join()).toContain('unknown');
+    expect(describeLosses(runs, { format: eman2Format({ run: 'TS_1', voxelSize: 10 }) }).join()).toContain(
+      'review: only files of copick and CSV',
+    );
   });
 
   it('eman2Format calls a box that a person placed manual, as EMAN2 does', () => {

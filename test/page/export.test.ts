@@ -175,7 +175,7 @@ describe('notes about an export', () => {
       '1 added pick has the score 1, which no network gave, and "added" stands in the column "reviewed"',
     ]);
     expect(exportNotes([one], 'relion5', needs)).toContain('1 added pick has the score 1, which no network gave');
-    expect(exportNotes([one], 'points', needs).join()).not.toContain('added');
+    expect(exportNotes([one], 'points', needs).join()).not.toContain('added pick');
   });
 
   it('say what a format cannot hold, and nothing where it holds all', () => {

@@ -532,6 +532,7 @@ const kinds = [
     requireWritable: ['options', () => [wait()]],
     writeCandidates: ['candidates options', () => [candidates(), { ...mine, provenance: { seed: 1 }, ...wait() }]],
     readCandidates: ['options', () => [{ ...mine, expected: { seed: 1 }, ...wait() }]],
+    hasCandidates: ['options', () => [{ ...mine, ...wait() }]],
     deleteCandidates: ['options', () => [{ ...mine, ...wait() }]],
     writePicks: [
       'picks options',
