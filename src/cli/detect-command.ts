@@ -5,6 +5,7 @@ import { isFields } from '../core/arguments.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import type { GatheredProject, UngatheredRun } from '../detect/gather-project.ts';
 import type { DetectInput } from './command.ts';
+import { commandLine } from './terminal.ts';
 
 /** The command that searches some runs as the others were. */
 export interface DetectCommand {
@@ -17,9 +18,11 @@ export interface DetectCommand {
 export interface DetectCommandInput extends Pick<DetectInput, 'config' | 'run' | 'overlay' | 'userId' | 'sessionId'> {
   /** The runs to search. */
   readonly left: readonly UngatheredRun[];
+  /** Other processes are at work, or were when they died: the command shares the runs with them. */
+  readonly isClaimed: boolean;
 }
 
-/** More runs are not named: `--resume` skips those that are done. */
+/** More runs are not named: `--resume` and `--claim` skip those that are done. */
 const MAX_NAMED = 50;
 
 /**
@@ -28,7 +31,7 @@ const MAX_NAMED = 50;
 export async function detectCommand(
   project: Project,
   gathered: GatheredProject,
-  { config, run, overlay, userId, sessionId, left }: DetectCommandInput,
+  { config, run, overlay, userId, sessionId, left, isClaimed }: DetectCommandInput,
 ): Promise<DetectCommand> {
   const names = left.length <= MAX_NAMED ? left.map((one) => one.run) : (run ?? []);
   const records = gathered.objects.flatMap((object): [string, PicksRecord][] => {
@@ -37,16 +40,22 @@ export async function detectCommand(
   });
   const notes: string[] = [];
   const words = [
-    ...['cryoet-picks', 'detect', config],
+    ...['detect', config],
     ...(names.length === 0 ? [] : ['--run', ...names]),
     ...(overlay === undefined ? [] : ['--overlay', overlay]),
     ...(userId === undefined ? [] : ['--user-id', userId]),
     ...(sessionId === undefined ? [] : ['--session-id', sessionId]),
     ...(await searchWords(project, gathered, records, notes)),
     ...pickingWords(records, notes),
-    '--resume',
+    ...(isClaimed ? ['--claim', ...retryWords(left)] : ['--resume']),
   ];
-  return { line: words.map(quoted).join(' '), notes };
+  return { line: commandLine(words), notes };
+}
+
+/** With `--claim`, runs that have failed are searched again only as often as `--retries` says, over all processes. */
+function retryWords(left: readonly UngatheredRun[]): string[] {
+  const attempts = Math.max(0, ...left.map(({ attempt = 0 }) => attempt));
+  return attempts === 0 ? [] : ['--retries', String(attempts)];
 }
 
 /** What a record of picks says, as far as options of `detect` do. */
@@ -163,9 +172,4 @@ function maskWords(mask: unknown, notes: string[]): string[] {
     }
   }
   return settings.flatMap(([name, value]) => (name in maskFlags ? [maskFlags[name]!, String(value)] : []));
-}
-
-/** A word as a shell takes it. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -29,6 +29,7 @@ import { type RunBars, runBars } from './run-bars.ts';
 import { type FittingOptions, fitting, namedRun, openModel } from './runtime.ts';
 import { chosenShard, unusedArrayLine } from './scheduler.ts';
 import {
+  commandLine,
   countByObject,
   counted,
   countTable,
@@ -192,7 +193,7 @@ function refuseOutputs(input: DetectInput): void {
   const option = output === 'out' ? '--out picks.star' : '--submission submission.csv';
   throw new UsageError(
     `--${output} would hold only the runs that this process searches with ${shared}; leave it out, and when all are done: ` +
-      `cryoet-picks gather ${config} ${option}`,
+      commandLine(['gather', config, ...option.split(' ')]),
   );
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
+import { listNames } from '../copick/tree.ts';
 import { type GatheredProject, type GatheredRun, gatherProject, type UngatheredRun } from '../detect/gather-project.ts';
 import { formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import { submissionFormat } from '../formats/csv.ts';
@@ -16,9 +17,10 @@ import { classesOf, classLines, formatFor, picksKind, planFiles } from './conver
 import { type DetectCommand, detectCommand } from './detect-command.ts';
 import { isFolder, type Output, openCopick, openOutput, requireApart } from './files.ts';
 import { formatToWrite } from './picks-file.ts';
+import { claimedRuns } from './progress.ts';
 import { neededGrid, type RunGrid } from './run-grids.ts';
 import { scoreLines } from './score.ts';
-import { counted, sumOf, type Terminal, UsageError } from './terminal.ts';
+import { counted, failedRun, sumOf, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `gather`. */
 export interface GatherInput extends CommonFlags {
@@ -50,7 +52,9 @@ interface GatherDocument {
   readonly done: number;
   readonly failed: readonly UngatheredRun[];
   readonly missing: readonly UngatheredRun[];
-  /** The command that searches the runs that failed or are missing. */
+  /** Names of runs that are not done, and that a process has claimed, or had when it died; they are in no other list. */
+  readonly claimed: readonly string[];
+  /** The command that searches the runs that failed, are missing or claimed. */
   readonly command?: string | undefined;
   /** Minimum scores of picks that were made from candidates. */
   readonly thresholds?: Readonly<Record<string, number>> | undefined;
@@ -80,25 +84,31 @@ export async function gather(terminal: Terminal, input: GatherInput): Promise<Ou
     thresholds: input.threshold,
     onWarning: ({ run, message }) => terminal.warn(`cryoet-picks: run "${run}": ${message}`),
   });
-  const { expected, done, failed, missing, thresholds } = gathered;
-  terminal.print(stateLine(gathered));
-  const left = [...failed, ...missing];
-  const command = left.length === 0 ? undefined : await detectCommand(project, gathered, { ...input, left });
-  tellLeft(terminal, gathered, command);
-  const document: GatherDocument = { userId, sessionId, expected, done: done.length, failed, missing, fromFiles: {} };
-  const state = { ...document, ...(command && { command: command.line }) };
+  const { expected, done, thresholds } = gathered;
+  const left = [...gathered.failed, ...gathered.missing];
+  const claims = left.length === 0 ? new Set() : await claimedRuns(project, { userId, sessionId, signal });
+  const isFree = ({ run }: UngatheredRun) => !claims.has(run);
+  const [failed, missing] = [gathered.failed.filter(isFree), gathered.missing.filter(isFree)];
+  const claimed = left.filter((one) => !isFree(one)).map(({ run }) => run);
+  const state = { userId, sessionId, expected, done: done.length, failed, missing, claimed };
+  terminal.print(stateLine(state));
+  // Whoever claims a run now may claim another one next.
+  const isClaimed = claimed.length > 0;
+  const command = left.length === 0 ? undefined : await detectCommand(project, gathered, { ...input, left, isClaimed });
+  tellLeft(terminal, state, command);
+  const document: GatherDocument = { ...state, ...(command && { command: command.line }), fromFiles: {} };
   if (left.length > 0 && !input.allowMissing) {
     const wrote = outputs.submission || outputs.out ? 'nothing was written: ' : '';
     terminal.warn(
       `cryoet-picks: ${wrote}${counted(left.length, 'run')} of ${expected} not done; --allow-missing gathers the others`,
     );
-    return { json: state, failed: true };
+    return { json: document, failed: true };
   }
   const result = await collect(terminal, {
     ...{ project, gathered, outputs, input },
     runs: new Map(runs.map((run) => [run.name, run])),
   });
-  return { json: { ...state, ...(thresholds && { thresholds }), ...result } };
+  return { json: { ...document, ...(thresholds && { thresholds }), ...result } };
 }
 
 interface Outputs {
@@ -132,22 +142,28 @@ async function openOutputs(terminal: Terminal, input: GatherInput): Promise<Outp
   );
 }
 
-function stateLine({ expected, done, failed, missing }: GatheredProject): string {
-  return `${counted(expected, 'run')}: ${done.length} done, ${failed.length} failed, ${missing.length} missing`;
+type State = Pick<GatherDocument, 'expected' | 'done' | 'failed' | 'missing' | 'claimed'>;
+
+function stateLine({ expected, done, failed, missing, claimed }: State): string {
+  const others = claimed.length === 0 ? '' : `, ${claimed.length} claimed by processes`;
+  return `${counted(expected, 'run')}: ${done} done${others}, ${failed.length} failed, ${missing.length} missing`;
 }
 
 /** How many runs are told one by one. */
 const MAX_TOLD = 20;
 
-function tellLeft(terminal: Terminal, { failed, missing }: GatheredProject, command: DetectCommand | undefined): void {
+function tellLeft(terminal: Terminal, { failed, missing, claimed }: State, command: DetectCommand | undefined): void {
   const lines = [
     ...failed.map(({ run, reason, attempt = 1 }) => {
-      return `run "${run}" failed${attempt > 1 ? ` ${attempt} times` : ''}: ${reason}`;
+      return failedRun(run, reason, attempt);
     }),
-    ...missing.map(({ run, reason }) => `run "${run}" is missing: ${reason}`),
+    ...missing.map(({ run, reason }) => `cryoet-picks: run "${run}" is missing: ${reason}`),
   ];
-  for (const line of lines.slice(0, MAX_TOLD)) terminal.warn(`cryoet-picks: ${line}`);
+  for (const line of lines.slice(0, MAX_TOLD)) terminal.warn(line);
   if (lines.length > MAX_TOLD) terminal.warn(`cryoet-picks: and ${counted(lines.length - MAX_TOLD, 'run')} more`);
+  if (claimed.length > 0) {
+    terminal.warn(`cryoet-picks: a process works on ${listNames(claimed)}, or had claimed what it left when it died`);
+  }
   if (command === undefined) return;
   terminal.print('', 'to search them:', `  ${command.line}`, ...command.notes.map((note) => `  (${note})`), '');
 }

@@ -173,12 +173,12 @@ function usageMessage(text: string, program: Command, args: readonly string[]): 
 
 const examples = `
 Examples:
-  cryoet-picks demo
-  cryoet-picks info copick.json
-  cryoet-picks view copick.json
-  cryoet-picks detect copick.json --tomogram denoised@10 --submission submission.csv --figure picks.png
-  cryoet-picks detect tomogram.mrc --voxel-size 10.012 --out picks.csv
-  cryoet-picks score --truth truth.csv --submission submission.csv --per-run
+  npx cryoet-picks demo
+  npx cryoet-picks info copick.json
+  npx cryoet-picks view copick.json
+  npx cryoet-picks detect copick.json --tomogram denoised@10 --submission submission.csv --figure picks.png
+  npx cryoet-picks detect tomogram.mrc --voxel-size 10.012 --out picks.csv
+  npx cryoet-picks score --truth truth.csv --submission submission.csv --per-run
   cryoet-picks simulate project --runs 2 --seed 1 --shape 96,320,320
   cryoet-picks convert submission.csv picks.star --to relion5 --voxel-size 10.012 --shape 184,630,630
   cryoet-picks convert copick.json picks.star --to relion5 --object ribosome

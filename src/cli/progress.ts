@@ -3,7 +3,7 @@ import type { Run } from '../copick/run.ts';
 import { mapOrdered } from '../core/concurrency.ts';
 import { groupOf, type RunFailure, readFailures } from '../detect/failures.ts';
 import type { Outcome } from './command.ts';
-import { counted, type Terminal } from './terminal.ts';
+import { counted, failureOf, type Terminal } from './terminal.ts';
 
 /** What `info --progress --json` prints. */
 interface ProgressDocument {
@@ -68,8 +68,8 @@ export async function progressOf(
   return { json: document };
 }
 
-/** The runs that processes hold, or held when they died; see `detect --claim`. */
-async function claimedRuns(
+/** The names of runs that processes hold, or held when they died; see `detect --claim`. */
+export async function claimedRuns(
   { overlayStore }: Project,
   { userId, sessionId, signal }: { readonly userId: string; readonly sessionId: string; readonly signal: AbortSignal },
 ): Promise<ReadonlySet<string>> {
@@ -84,7 +84,10 @@ function progressLines({ expected, done, claimed, failed, missing }: ProgressDoc
   return [
     `${counted(expected, 'run')}: ${counts}`,
     ...told(claimed, (name) => `  claimed  ${name}`),
-    ...told(failed, ({ run, code, message, attempt }) => `  failed   ${run}  ${code}${attempts(attempt)}: ${message}`),
+    ...told(
+      failed,
+      ({ run, code, message, attempt }) => `  failed   ${run}  ${code}${attempts(attempt)}: ${failureOf(run, message)}`,
+    ),
   ];
 }
 

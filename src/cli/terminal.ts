@@ -217,6 +217,8 @@ const flags: Readonly<Record<string, string>> = {
   object: '--object',
   objects: '--object',
   overwrite: '--overwrite',
+  resume: '--resume',
+  claim: '--claim',
   overlay: 'detect --overlay',
   tomogram: '--tomogram',
   voxelSpacing: '--tomogram',
@@ -258,14 +260,25 @@ export function describeFailure(error: unknown): Failure {
   return { code: 'unexpected', message };
 }
 
+/** A command of this program that a shell takes as it is printed, from its words: `detect`, `copick.json` … */
+export function commandLine(words: readonly string[]): string {
+  const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+  return ['npx', 'cryoet-picks', ...words].map(quoted).join(' ');
+}
+
 /** Describes a problem of a project and its place in one line. */
 export function describeProblem({ path, message }: Problem): string {
   return oneLine(message.includes(path) ? message : `${path}: ${message}`);
 }
 
-/** The line for a run that failed, whose message may name the run too. */
-export function failedRun(run: string, message: string): string {
-  return `cryoet-picks: run "${run}" failed: ${message.replace(` in run "${run}"`, '')}`;
+/** Why a run failed, in the words of the command line, and without the name of the run, which stands before it. */
+export function failureOf(run: string, message: string): string {
+  return oneLine(inFlags(message)).replace(` in run "${run}"`, '');
+}
+
+/** The line for a run that failed, once or several times. */
+export function failedRun(run: string, message: string, attempts = 1): string {
+  return `cryoet-picks: run "${run}" failed${attempts > 1 ? ` ${attempts} times` : ''}: ${failureOf(run, message)}`;
 }
 
 /** Stack, fields and causes of an error, for `--verbose`. */

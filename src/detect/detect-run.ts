@@ -24,7 +24,14 @@ import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type CandidateLimits, calibrationOf, detectCandidates, floorsOf, limitRules } from './candidates.ts';
 import type { ChosenObjects } from './choose-objects.ts';
-import { existingPicks, isDone, requireReplaceable, unchangedVersions, type Wanted } from './existing-picks.ts';
+import {
+  existingPicks,
+  isDone,
+  requireReplaceable,
+  unchangedVersions,
+  type Wanted,
+  writeUnlessWritten,
+} from './existing-picks.ts';
 import { type RunFailure, readFailure, removeFailure, writeFailure } from './failures.ts';
 import { keepCandidates } from './keep-candidates.ts';
 import { type Shares, thresholdsWithin } from './max-false.ts';
@@ -286,7 +293,7 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
     });
   }
   const provenance = recordsOf(recorded, maxFalse);
-  await run.writePicks(picks, { userId, sessionId, objects, provenance, ifVersion, signal });
+  await writeUnlessWritten(run, picks, { userId, sessionId, objects, provenance, ifVersion, signal });
   return { run: run.name, status: 'detected', picks: byObject(picks, objects), objects, maxFalse };
 }
 

@@ -1,9 +1,10 @@
-import type { PickSet } from '../copick/pick-sets.ts';
+import type { PickSet, WritePicksOptions } from '../copick/pick-sets.ts';
 import { differences, type PicksOrigin, type Provenance } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
 import { quotedNames } from '../core/arguments.ts';
-import { CryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
+import type { ParticlePick } from '../picks/pick.ts';
 import { recordDifferences } from './picks-record.ts';
 
 /** Whose picks of which objects a run shall get. */
@@ -129,8 +130,35 @@ export async function unchangedVersions(
   const now = await existingPicks(run, wanted);
   const known = new Map(before.map(({ set, origin }) => [set.path, origin.sha256]));
   const changed = now.find(({ set, origin }) => known.get(set.path) !== origin.sha256);
-  if (changed !== undefined) throw refusalOf(run, changed.set, 'were written while the run was searched');
+  if (changed !== undefined) throw writtenMeanwhile(run, changed.set.path);
   const versions = new Map(now.map(({ set, origin }) => [set.object, origin.version] as const).reverse());
   const versionOf = (object: string) => (versions.has(object) ? versions.get(object) : null);
   return Object.fromEntries(wanted.classes.map((object) => [object, versionOf(object)]));
+}
+
+/**
+ * Writes picks, if no others were written since the versions in `ifVersion`.
+ *
+ * @throws {@link CryoetPicksError} `conflict` if picks were written meanwhile; nothing was replaced then.
+ */
+export async function writeUnlessWritten(
+  run: Run,
+  picks: readonly ParticlePick[],
+  options: WritePicksOptions,
+): Promise<void> {
+  try {
+    await run.writePicks(picks, options);
+  } catch (error) {
+    if (isCryoetPicksError(error, 'conflict')) throw writtenMeanwhile(run, error.path, error);
+    throw error;
+  }
+}
+
+function writtenMeanwhile({ name }: Run, path: string | undefined, cause?: unknown): CryoetPicksError {
+  return new CryoetPicksError(
+    'conflict',
+    `another process has written picks of run "${name}" while this one searched it: ${path}; nothing was replaced: ` +
+      'take them by the option resume, or share the runs by the option claim',
+    { path, option: 'resume', cause },
+  );
 }

@@ -34,7 +34,7 @@ import {
 } from '../picks/candidates.ts';
 import type { VoxelGrid } from '../space/grid.ts';
 import type { ChosenObjects } from './choose-objects.ts';
-import { existingPicks, isDone, requireReplaceable, unchangedVersions } from './existing-picks.ts';
+import { existingPicks, isDone, requireReplaceable, unchangedVersions, writeUnlessWritten } from './existing-picks.ts';
 import { gridDifferences } from './keep-candidates.ts';
 import { type MaxFalseOptions, maxFalseRules, sharesOf, thresholdsWithin } from './max-false.ts';
 import { type RecordedSearch, recordOfModel, recordOfTomogram, recordsOf, searchIn } from './picks-record.ts';
@@ -195,7 +195,7 @@ export async function pickFrom(
   }
   await run.requireWritable({ signal });
   const ifVersion = await unchangedVersions(run, before, wanted);
-  await run.writePicks(picks, { userId, sessionId, objects: classes, provenance: records, ifVersion, signal });
+  await writeUnlessWritten(run, picks, { userId, sessionId, objects: classes, provenance: records, ifVersion, signal });
   return { run: run.name, status: 'detected', picks: byObject(picks, classes), objects: classes, maxFalse };
 }
 

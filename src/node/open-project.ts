@@ -130,7 +130,7 @@ async function refuseVolume(path: string): Promise<void> {
   throw new CryoetPicksError(
     'invalid-config',
     `"${path}" holds a Zarr array or image, or is named like a volume; expected the config of a copick project, such as copick.json. ` +
-      '"cryoet-picks detect VOLUME --out picks.csv" searches a single volume; docs/guides/pick-in-a-file.md shows how to make a ' +
+      '"npx cryoet-picks detect VOLUME --out picks.csv" searches a single volume; docs/guides/pick-in-a-file.md shows how to make a ' +
       'project of it',
   );
 }
@@ -141,7 +141,7 @@ async function refuseZip(path: string): Promise<void> {
   throw new CryoetPicksError(
     'invalid-config',
     `"${path}" is a zip file; expected the config of a copick project, such as copick.json. Unpack it and give the config in it. ` +
-      'To look at it as it is, run "cryoet-picks view" with it. An OME-Zarr image in a zip file is named .zarr.zip or .ozx',
+      'To look at it as it is, run "npx cryoet-picks view" with it. An OME-Zarr image in a zip file is named .zarr.zip or .ozx',
     { path },
   );
 }

@@ -300,7 +300,7 @@ async function requireInside({ store, folder }: ServedStore, key: StoreKey): Pro
   throw new CryoetPicksError(
     'unavailable',
     `${key} is, or lies behind, a link out of the folder that is shown, and is not followed; ` +
-      'start cryoet-picks view with --follow-links if you trust it',
+      'start npx cryoet-picks view with --follow-links if you trust it',
     { path: key },
   );
 }

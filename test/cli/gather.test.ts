@@ -1,9 +1,9 @@
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parsePicks, picksFormat } from '../../src/entry/formats.ts';
 import { detectRun, formatSubmission, parseSubmission } from '../../src/entry/index.ts';
-import { loadModel, openProject } from '../../src/entry/node.ts';
+import { loadModel, openProject, overlayClaims } from '../../src/entry/node.ts';
 import { captureCli } from '../support/capture-cli.ts';
 import { smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -38,8 +38,8 @@ async function forget(run: string): Promise<void> {
 /** Runs the command that gather tells. */
 async function doMissing(command: string) {
   const words = [...command.matchAll(/'((?:[^']|'\\'')*)'|(\S+)/g)].map(([, inQuotes, bare]) => inQuotes ?? bare!);
-  expect(words[0]).toBe('cryoet-picks');
-  return captureCli([...words.slice(1), '--json']);
+  expect(words.slice(0, 2)).toEqual(['npx', 'cryoet-picks']);
+  return captureCli([...words.slice(2), '--json']);
 }
 
 describe('gather', () => {
@@ -177,6 +177,31 @@ describe('gather', () => {
     );
     expect(await readdir(folder)).not.toContain('gathered.csv');
     expect((await gather('--run', 'TS_1*', 'TS_2*')).exitCode).toBe(0);
+  });
+
+  it('gather beside processes at work tells the runs that they have claimed, and a command that shares the rest with them', async () => {
+    for (const run of ['TS_1_3', 'TS_2_3', 'TS_3_3']) await forget(run);
+    expect((await captureCli(['detect', config, '--tomogram', 'denoised', '--run', 'TS_1_3'])).exitCode).toBe(0);
+    const zarr = at('static/ExperimentRuns/TS_3_3/VoxelSpacing10.000/denoised.zarr');
+    await rename(zarr, at('away'));
+    const broken = await captureCli(['detect', config, '--tomogram', 'denoised', '--run', 'TS_3_3']);
+    expect(broken.exitCode).toBe(1);
+    await rename(at('away'), zarr);
+    const options = { group: 'cryoet-picks_0', isOpen: async () => true };
+    const claim = await overlayClaims(await openProject(config)).next(['TS_2_3'], options);
+    const { stdout, stderr } = await gather();
+    expect(stdout).toContain('3 runs: 1 done, 1 claimed by processes, 1 failed, 0 missing\n');
+    expect(stderr).toContain('a process works on "TS_2_3", or had claimed what it left when it died\n');
+    // The line before says which run it is.
+    expect(stderr).toMatch(/run "TS_3_3" failed: (?!.*in run "TS_3_3")/);
+    expect((await captureCli(['info', config, '--progress'])).stdout).toMatch(/failed {3}TS_3_3 (?!.*in run)/);
+    const { command, claimed, failed, missing } = JSON.parse((await gather('--json')).stdout);
+    expect({ claimed, missing }).toEqual({ claimed: ['TS_2_3'], missing: [] });
+    expect(failed).toMatchObject([{ run: 'TS_3_3', attempt: 1 }]);
+    expect(command).toMatch(/ --claim --retries 1$/);
+    await claim!.release();
+    expect((await doMissing(command)).exitCode).toBe(0);
+    expect((await gather('--submission', at('all.csv'))).exitCode).toBe(0);
   });
 
   it('gather takes runs of detectRun and of the command line together, and detect --resume takes those of detectRun as done', async () => {

@@ -115,7 +115,7 @@ describe('the command line', () => {
     const { exitCode, stderr } = await captureCli(['detect', config, ...options, `--${output}`, 'file.png']);
     expect({ exitCode, stderr }).toEqual({
       exitCode: 2,
-      stderr: `cryoet-picks: --${output} would hold only the runs that this process searches with ${options[0]}; leave it out, and when all are done: cryoet-picks gather ${config} ${gathers}\n`,
+      stderr: `cryoet-picks: --${output} would hold only the runs that this process searches with ${options[0]}; leave it out, and when all are done: npx cryoet-picks gather ${config} ${gathers}\n`,
     });
   });
 

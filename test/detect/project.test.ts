@@ -321,7 +321,15 @@ describe('detectProject', () => {
       },
     };
     expect(await resultsOf(project, { model: busy })).toMatchObject([
-      { status: 'failed', error: { code: 'conflict' } },
+      {
+        status: 'failed',
+        error: {
+          code: 'conflict',
+          message: expect.stringMatching(
+            /^another process has written picks of run "TS_1" while this one searched it: /,
+          ),
+        },
+      },
     ]);
     expect(await overlay.get(picksFile('TS_1', 'ribosome'))).toEqual(theirs);
   });
