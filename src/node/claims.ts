@@ -67,6 +67,12 @@ export const MIN_LEASE: number = HEARTBEATS * MIN_HEARTBEAT;
  * times of the claim and of a file that was just written beside it, and this process has seen it so for three heartbeats; or if
  * this process has seen no change for a whole lease. No clock of a machine is compared with that of another where the file server
  * gives the times; where each machine gives its own, and where they are seen late, the heartbeats that are seen decide.
+ *
+ * A process is asked only on the machine that its tag names, and the machine is named by a number that it drew when it started, so that
+ * a process of another one is never taken for one that has ended. So such a claim is taken over at once, however fresh its last
+ * heartbeat: no other will come.
+ *
+ * When no name is open, abandoned claims of names that are done are removed by the same rules.
  */
 export function fileClaims(root: string, { files, lease, onTakeOver }: FileClaimsOptions): Claims {
   const heartbeat = heartbeatOf(lease);
@@ -89,8 +95,8 @@ export function fileClaims(root: string, { files, lease, onTakeOver }: FileClaim
         const found = await attempt().catch((error: unknown) => {
           throw isCryoetPicksError(error) || errnoOf(error) === undefined ? error : unusable(folder, error);
         });
-        if (found === 'none') await tidy(place);
-        if (found !== 'wait') return found === 'none' ? undefined : found;
+        if (found !== 'wait' && found !== 'none') return found;
+        if (found === 'none' && !(await tidy({ seen, takenOver, place }))) return undefined;
         await delay(Math.min(MAX_PAUSE, heartbeat / 2), undefined, { signal }).catch(() => signal?.throwIfAborted());
       }
     },
@@ -260,11 +266,14 @@ interface Sighting {
   readonly since: number;
 }
 
-interface FirstAbandoned extends Pick<NextClaimOptions, 'isOpen'> {
+/** How claims of other processes are taken over. */
+interface TakeOver {
   readonly seen: Map<string, Sighting>;
   readonly takenOver: (name: string, tag: string) => Promise<void>;
   readonly place: Place;
 }
+
+type FirstAbandoned = TakeOver & Pick<NextClaimOptions, 'isOpen'>;
 
 /** Takes over the first claim that is abandoned, if there is one. */
 async function firstAbandoned(
@@ -272,20 +281,16 @@ async function firstAbandoned(
   { isOpen, seen, takenOver, place }: FirstAbandoned,
 ): Promise<Claim | undefined> {
   const { files, folder } = place;
-  let now: Promise<number> | undefined;
-  const timeNow = () => {
-    now ??= timeOf(place);
-    return now;
-  };
+  const timeNow = once(() => timeOf(place));
   for (const name of names) {
     const path = join(folder, name);
-    const [tag] = (await files.list(path)).filter((one) => !one.startsWith('.'));
+    const tag = await tagOf(path, files);
     if (tag === undefined) {
       // It was just given back, or its owner was killed then.
       await files.removeFolder(path).catch(() => {});
       const claim = (await isOpen(name)) ? await acquireOpen(name, { isOpen, place }) : undefined;
       if (claim !== undefined) return claim;
-    } else if (await isAbandoned(join(path, tag), { seen, timeNow, place })) {
+    } else if ((await stateOf(join(path, tag), { seen, timeNow, place })) === 'abandoned') {
       if (!(await moveAway(join(path, tag), files))) continue;
       await takenOver(name, tag);
       // Not asked whether it is open: its owner may have died in the middle of writing.
@@ -296,24 +301,42 @@ async function firstAbandoned(
   return undefined;
 }
 
-interface IsAbandoned extends Pick<FirstAbandoned, 'seen' | 'place'> {
+/** The tag in the folder of a claim; undefined if it was just given back, or its owner was killed then. */
+async function tagOf(path: string, files: ClaimFiles): Promise<string | undefined> {
+  return (await files.list(path)).find((one) => !one.startsWith('.'));
+}
+
+/** Asks once, and gives the same answer from then on. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => {
+    answer ??= ask();
+    return answer;
+  };
+}
+
+interface Watch extends Pick<TakeOver, 'seen' | 'place'> {
   readonly timeNow: () => Promise<number>;
 }
 
-async function isAbandoned(path: string, { seen, timeNow, place }: IsAbandoned): Promise<boolean> {
+/** Whether a claim is abandoned; it is in doubt if its lease is over by its time, and was not yet seen for three heartbeats. */
+async function stateOf(path: string, { seen, timeNow, place }: Watch): Promise<'held' | 'in doubt' | 'abandoned'> {
   const { files, lease, heartbeat } = place;
   const tag = basename(path);
-  if (ownerState(tag) === 'dead') return true;
+  if (ownerState(tag) === 'dead') return 'abandoned';
   const name = dirname(path);
   const modified = await files.modified(path).catch(() => undefined);
-  if (modified === undefined) return false;
+  if (modified === undefined) return 'held';
   const before = seen.get(name);
   const isSame = before?.tag === tag && before.modified === modified;
   const { since } = isSame ? before : { since: performance.now() };
   if (!isSame) seen.set(name, { tag, modified, since });
+  // It was renewed meanwhile, whatever time that has.
+  if (before?.tag === tag && !isSame) return 'held';
   const unchanged = performance.now() - since;
-  if (unchanged < HEARTBEATS * heartbeat) return false;
-  return unchanged > lease || (await timeNow().catch(() => modified)) - modified > lease;
+  const isOver = unchanged > lease || (await timeNow().catch(() => modified)) - modified > lease;
+  if (!isOver) return 'held';
+  return unchanged < HEARTBEATS * heartbeat ? 'in doubt' : 'abandoned';
 }
 
 /** Now, by the clock of the file system: the time of a file that is just written. */
@@ -343,21 +366,29 @@ async function moveAway(path: string, files: ClaimFiles): Promise<boolean> {
   return true;
 }
 
-/** Removes what killed processes have left, once nothing is claimed, and the folders that are empty then. */
-async function tidy(place: Place): Promise<void> {
+/**
+ * Removes what killed processes have left, once no name is open, and the folders that are empty then.
+ *
+ * @returns Whether claims are left that are in doubt, for which to look again. One that is held is its owner's to give back.
+ */
+async function tidy({ seen, takenOver, place }: TakeOver): Promise<boolean> {
   const { files, folder, lease } = place;
   const names = await files.list(folder);
   const temporaries = names.flatMap((name) => {
     const tag = tagOfTemporary(name);
     return tag === undefined ? [] : [{ path: join(folder, name), tag }];
   });
-  // Claims of names that nobody works on any more.
-  for (const path of names.filter((name) => !name.startsWith('.')).map((name) => join(folder, name))) {
-    const [tag] = await files.list(path).catch(() => []);
-    if (tag === undefined) await files.removeFolder(path).catch(() => {});
-    else if (ownerState(tag) === 'dead') await removeClaim(path, tag, files);
+  const timeNow = once(() => timeOf(place));
+  let isInDoubt = false;
+  for (const name of names.filter((one) => !one.startsWith('.'))) {
+    const path = join(folder, name);
+    const tag = await tagOf(path, files).catch(() => undefined);
+    const state = tag === undefined ? 'free' : await stateOf(join(path, tag), { seen, timeNow, place });
+    if (state === 'in doubt') isInDoubt = true;
+    if (state === 'abandoned' && (await moveAway(join(path, tag!), files))) await takenOver(name, tag!);
+    if (state === 'abandoned' || state === 'free') await files.removeFolder(path).catch(() => {});
   }
-  const now = temporaries.length > 0 ? await timeOf(place).catch(() => 0) : 0;
+  const now = temporaries.length > 0 ? await timeNow().catch(() => 0) : 0;
   for (const { path, tag } of temporaries) {
     const modified = await files.modified(path).catch(() => now);
     // Such a file lives for moments.
@@ -367,6 +398,7 @@ async function tidy(place: Place): Promise<void> {
     await files.removeFolder(path).catch(() => {});
   }
   await removeFolders(place);
+  return isInDoubt;
 }
 
 /** Removes the folder of claims, and those above it, as far as they are empty. */

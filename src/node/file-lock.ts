@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { link, lstat, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Warning } from '../core/concurrency.ts';
@@ -224,9 +224,8 @@ function startOf(pid: number): string | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name of the program, in parentheses, may hold anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
     const start = /^[ZX]/.test(fields[0]!) ? 'ended' : fields[19]!;
-    return createHash('sha256').update(`${boot}\n${start}`).digest('hex').slice(0, 4);
+    return createHash('sha256').update(start).digest('hex').slice(0, 4);
   } catch {
     return undefined;
   }
@@ -234,10 +233,44 @@ function startOf(pid: number): string | undefined {
 
 let machine: string | undefined;
 
-/** Where process ids have one meaning: a machine, and on it a container, which may share a folder with others. */
+/**
+ * Where process ids have one meaning: a machine since it was started, and on it a container, which may share a folder with others.
+ *
+ * Machines are told apart by the number that Linux draws at each start, since many have the same host name, and outside containers the
+ * same number of the namespace. Elsewhere the addresses of the network cards stand for it. If one comes or goes, the processes of before
+ * are unknown, and what they have left waits for its time, which is safe.
+ */
 function thisMachine(): string {
-  machine ??= createHash('sha256').update(`${hostname()}\n${processNamespace()}`).digest('hex').slice(0, 8);
+  machine ??= machineOf({
+    hostname: hostname(),
+    boot: readBootId() ?? networkAddresses(),
+    namespace: processNamespace(),
+  });
   return machine;
+}
+
+/** The first part of a tag. */
+export function machineOf(facts: {
+  readonly hostname: string;
+  readonly boot: string;
+  readonly namespace: string;
+}): string {
+  const { hostname, boot, namespace } = facts;
+  return createHash('sha256').update(`${hostname}\n${boot}\n${namespace}`).digest('hex').slice(0, 8);
+}
+
+/** Undefined but on Linux. */
+function readBootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
+  } catch {
+    return undefined;
+  }
+}
+
+function networkAddresses(): string {
+  const cards = Object.values(networkInterfaces()).flatMap((one = []) => one);
+  return [...new Set(cards.filter(({ internal }) => !internal).map(({ mac }) => mac))].sort().join();
 }
 
 function processNamespace(): string {

@@ -1,9 +1,12 @@
+import { readlinkSync } from 'node:fs';
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Claim } from '../../src/entry/index.ts';
 import { fileClaims, heartbeatOf } from '../../src/node/claims.ts';
+import { machineOf, makeTag } from '../../src/node/file-lock.ts';
 import { type Hostility, machine } from '../support/claims/hostile-files.ts';
 import { Random } from '../support/fuzz/random.ts';
 import { filesBelow } from '../support/simulated-project.ts';
@@ -23,9 +26,13 @@ function claimsAt(folder: string, hostility: Partial<Hostility> = {}) {
 }
 
 /** A claim of a process that gave its last sign of life some ms ago. */
-async function leaveClaim(folder: string, name: string, { age, index = 0 }: { age: number; index?: number }) {
+async function leaveClaim(
+  folder: string,
+  name: string,
+  { age, tag = foreignTag(0) }: { readonly age: number; readonly tag?: string },
+) {
   await mkdir(join(folder, 'root', group, name), { recursive: true });
-  const file = join(folder, 'root', group, name, foreignTag(index));
+  const file = join(folder, 'root', group, name, tag);
   await writeFile(file, '{}');
   const then = (Date.now() - age) / 1000;
   await utimes(file, then, then);
@@ -110,6 +117,52 @@ describe.concurrent('claims by files', () => {
     expect(await claim.isHeld()).toBe(true);
     await claim.release();
     expect(await filesBelow(folder)).toEqual([]);
+  });
+
+  it('when no name is open, claims of done names are removed by the rules of a takeover, and what their owners have left', async () => {
+    const folder = await tempDir();
+    await leaveClaim(folder, 'of another machine', { age: 2 * 24 * 3600 * 1000 });
+    await leaveClaim(folder, 'of a process that has ended', { age: 0, tag: makeTag().replace(/-\d+-/, '-4194305-') });
+    const told: string[] = [];
+    const claims = fileClaims(join(folder, 'root'), {
+      files: machine({ random: new Random(1, 'machine') }).files,
+      lease,
+      onTakeOver: async (name) => {
+        told.push(name);
+      },
+    });
+    expect(await claims.next([], always)).toBeUndefined();
+    expect(told.sort()).toEqual(['of a process that has ended', 'of another machine']);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it.each([
+    ['that was renewed a moment ago', 0],
+    ['of a machine whose clock is an hour late', 3_600_000],
+  ])('when no name is open, a claim of a done name %s and goes on is left to its owner', async (_, age) => {
+    const folder = await tempDir();
+    const { claims } = claimsAt(folder);
+    const renew = () => leaveClaim(folder, 'x', { age: age - Math.random() });
+    await renew();
+    const beat = setInterval(renew, heartbeatOf(lease));
+    const started = performance.now();
+    expect(await claims.next([], always)).toBeUndefined();
+    clearInterval(beat);
+    expect(performance.now() - started).toBeLessThan(3 * heartbeatOf(lease));
+    expect(await readdir(join(folder, 'root', group, 'x'))).toEqual([foreignTag(0)]);
+  });
+
+  it('a claim of a process of another machine with the same host name is not taken for that of one that has ended', async () => {
+    if (process.platform !== 'linux') return;
+    const folder = await tempDir();
+    const facts = { hostname: hostname(), boot: 'of another start', namespace: readlinkSync('/proc/self/ns/pid') };
+    const tag = makeTag().replace(/^.{8}-\d+-/, `${machineOf(facts)}-4194305-`);
+    await leaveClaim(folder, 'x', { age: 0, tag });
+    const { claims } = claimsAt(folder);
+    const started = performance.now();
+    const claim = (await claims.next(['x'], always))!;
+    expect(performance.now() - started).toBeGreaterThanOrEqual(lease - 50);
+    await claim.release();
   });
 
   it('a lease is no shorter than three heartbeats', () => {
@@ -243,7 +296,7 @@ describe.concurrent('claims by files', () => {
       const folder = await tempDir();
       const names = Array.from({ length: 100 }, (_, i) => `TS_${i}`);
       for (const [i, name] of names.entries()) {
-        if (i % 4 === 0) await leaveClaim(folder, name, { age: 10_000, index: i });
+        if (i % 4 === 0) await leaveClaim(folder, name, { age: 10_000, tag: foreignTag(i) });
       }
       const done = new Map<string, number>();
       const holders = new Map<string, number>();
