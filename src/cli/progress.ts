@@ -1,6 +1,7 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { mapOrdered } from '../core/concurrency.ts';
+import { folderOfClaims } from '../detect/claims.ts';
 import { groupOf, type RunFailure, readFailures } from '../detect/failures.ts';
 import type { Outcome } from './command.ts';
 import { counted, failureOf, type Terminal } from './terminal.ts';
@@ -73,7 +74,7 @@ export async function claimedRuns(
   { overlayStore }: Project,
   { userId, sessionId, signal }: { readonly userId: string; readonly sessionId: string; readonly signal: AbortSignal },
 ): Promise<ReadonlySet<string>> {
-  const folder = `/.cryoet-picks/claims/${groupOf({ userId, sessionId })}` as const;
+  const folder = folderOfClaims(groupOf({ userId, sessionId }));
   const entries = (await overlayStore?.list(folder, { signal })) ?? [];
   return new Set(entries.map(({ name }) => name));
 }

@@ -1,4 +1,5 @@
 import { callback, isFields, type Rule } from '../core/arguments.ts';
+import type { StoreKey } from '../storage/store.ts';
 
 /**
  * Hands out the runs of a project to any number of processes, each run to one of them at a time: the seam between `detectProject` and
@@ -19,8 +20,8 @@ export interface NextClaimOptions {
   /** Whose work it is: claims of different groups do not meet. */
   readonly group: string;
   /**
-   * Whether there is work to do on a name that nobody holds; asked before it is claimed, and once more when it is. Of a name that is
-   * taken over from a process that has died it is not asked, since that may have died in the middle of writing.
+   * Whether there is work to do on a name that nobody holds; asked before it is claimed, and once more when it is. A name that is
+   * taken over is always handed out: the process that had it may have died in the middle of writing.
    */
   readonly isOpen: (name: string) => Promise<boolean>;
   readonly signal?: AbortSignal | undefined;
@@ -35,6 +36,11 @@ export interface Claim {
   isHeld(): Promise<boolean>;
   /** Gives the name back; does nothing if the claim is lost. */
   release(): Promise<void>;
+}
+
+/** The folder of the claims of a group in an overlay, hidden so that it is no part of the copick project. */
+export function folderOfClaims(group: string): StoreKey {
+  return `/.cryoet-picks/claims/${group}`;
 }
 
 /** What claims must be. */

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, rename, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, relative } from 'node:path';
 import { folderOf } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
 import {
@@ -17,7 +17,7 @@ import {
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
-import type { Claims, NextClaimOptions } from '../detect/claims.ts';
+import { type Claims, folderOfClaims, type NextClaimOptions } from '../detect/claims.ts';
 import { folderOfFailures } from '../detect/failures.ts';
 import { errnoOf } from './atomic-files.ts';
 import { type ClaimFiles, fileClaims, MIN_LEASE } from './claims.ts';
@@ -74,7 +74,8 @@ export function overlayClaims(project: Project, options: OverlayClaimsOptions = 
     throw new CryoetPicksError('unsupported', `claims need an overlay in a folder that all processes see; ${found}`);
   }
   const pathOf = overlayStore.pathOf.bind(overlayStore);
-  const claims = fileClaims(pathOf('/.cryoet-picks'), {
+  const root = pathOf('/.cryoet-picks');
+  const claims = fileClaims(root, {
     files: nodeFiles,
     lease: lease * 1000,
     // A killed process leaves temporary files where it was writing.
@@ -91,7 +92,8 @@ export function overlayClaims(project: Project, options: OverlayClaimsOptions = 
     async next(names, options) {
       requireArgument('claims.next', 'names', names, listOf('names', text));
       const { group, isOpen, signal } = requireOptions('claims.next', options, nextRules);
-      return claims.next(names.map(fileName), { group: join('claims', fileName(group)), isOpen, signal });
+      const folder = relative(root, pathOf(folderOfClaims(fileName(group))));
+      return claims.next(names.map(fileName), { group: folder, isOpen, signal });
     },
   };
 }
