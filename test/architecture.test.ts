@@ -204,6 +204,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'store-server',
     'open-browser',
     'package-file',
+    'processors',
     'onnx-worker',
     'onnx-thread',
     'load-model',

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import { MAX_THREADS } from '../core/concurrency.ts';
@@ -7,10 +6,10 @@ import { fitsVoxelSize, isUnknownVoxelSize, requireVoxelSize } from '../detect/v
 import { loadModel } from '../entry/node.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import type { OrtModule } from '../inference/onnx.ts';
+import { usualThreads } from '../node/processors.ts';
 import { formatZyx } from '../space/grid.ts';
 import { resampled } from '../volume/resample.ts';
 import { toFloat32, type VolumeSource } from '../volume/volume.ts';
-import { cpusOfScheduler } from './scheduler.ts';
 import { type Terminal, UsageError } from './terminal.ts';
 
 const howToInstall =
@@ -79,11 +78,10 @@ export async function openModel(
 ): Promise<Model> {
   if (given !== undefined && given > MAX_THREADS)
     throw new UsageError(`--threads is ${given}, expected at most ${MAX_THREADS}: each thread takes memory`);
-  const cpus = cpusOfScheduler(process.env);
-  const threads = given ?? (cpus && Math.min(cpus, MAX_THREADS));
+  const threads = given ?? usualThreads(process.env);
   const fallback = async () => {
     const web = await import('onnxruntime-web');
-    web.env.wasm.numThreads = threads ?? availableParallelism();
+    web.env.wasm.numThreads = threads;
     return web;
   };
   const runtime = await loadRuntime(undefined, { fallback, warn: (line) => terminal.warn(line) });

@@ -124,19 +124,3 @@ export function unusedArrayLine(environment: Environment): string | undefined {
   if (task === undefined) return undefined;
   return `${task.variable}=${task.value} is not used: this task works on all runs; --shard auto would divide them among the tasks of the array`;
 }
-
-/** The variables with the number of processors that a scheduler gives a task, with which its manual names it. */
-const cpuVariables = [
-  'SLURM_CPUS_PER_TASK',
-  // PBS Professional and OpenPBS, per node; Torque.
-  'NCPUS',
-  'PBS_NUM_PPN',
-  // Grid Engine; LSF.
-  'NSLOTS',
-  'LSB_DJOB_NUMPROC',
-] as const;
-
-/** How many processors the scheduler gives this process; undefined where none says so. The host may have many more. */
-export function cpusOfScheduler(environment: Environment): number | undefined {
-  return cpuVariables.map((variable) => wholeOf(environment[variable])).find((count) => count >= 1);
-}

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { describeValue, filePath, modelSpec, optional, requireArgument, requireOptions } from '../core/arguments.ts';
@@ -14,13 +13,17 @@ import { type OnnxOptions, type OrtModule, onnxModel, requireOrt, sessionRules }
 import { readFailure } from './atomic-files.ts';
 import { threadModel } from './onnx-thread.ts';
 import { packageFile } from './package-file.ts';
+import { usualThreads } from './processors.ts';
 import { readRegular } from './read-file.ts';
 
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions extends Omit<OnnxOptions, 'spec' | 'externalData'> {
   /** The model's card. @defaultValue the JSON file of the same name beside the ONNX file */
   readonly spec?: ModelSpec | undefined;
-  /** Threads per operator. @defaultValue as many as the process may use cores, in a thread of its own; else the runtime's own */
+  /**
+   * Threads per operator. @defaultValue in a thread of its own, as many as the scheduler gives processors (`SLURM_CPUS_PER_TASK`, `NCPUS`,
+   * `PBS_NUM_PPN`, `NSLOTS`, `LSB_DJOB_NUMPROC`), without a scheduler one for each core that the process may use; else the runtime's own
+   */
   readonly threads?: number | undefined;
 }
 
@@ -69,7 +72,7 @@ export async function loadModel(
     // With an explicit count, the runtime does not pin its threads to cores, where they would block other threads of this program.
     const model = await threadModel(script, network, {
       ...onnxOptions,
-      threads: onnxOptions.threads ?? availableParallelism(),
+      threads: onnxOptions.threads ?? usualThreads(process.env),
     });
     return { ...model, sha256 };
   } catch (error) {

@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { chosenShard, cpusOfScheduler, unusedArrayLine } from '../../src/cli/scheduler.ts';
+import { chosenShard, unusedArrayLine } from '../../src/cli/scheduler.ts';
 import { captureCli, eventsOf, finishedOf } from '../support/capture-cli.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -186,18 +186,4 @@ describe('the command line', () => {
       { event: 'finished', time: expect.any(String), error: { code: 'usage', message } },
     ]);
   }, 60_000);
-});
-
-describe('threads', () => {
-  it.each([
-    ['Slurm', { SLURM_CPUS_PER_TASK: '4', SLURM_CPUS_ON_NODE: '64' }, 4],
-    ['PBS', { NCPUS: '8' }, 8],
-    ['Torque', { PBS_NUM_PPN: '3' }, 3],
-    ['Grid Engine', { NSLOTS: '2' }, 2],
-    ['LSF', { LSB_DJOB_NUMPROC: '16' }, 16],
-    ['no scheduler', { OMP_NUM_THREADS: '7' }, undefined],
-    ['a variable that is no number', { SLURM_CPUS_PER_TASK: '', NSLOTS: '0' }, undefined],
-  ])('the threads of the network are the processors that the scheduler gives: %s', (_, environment, cpus) => {
-    expect(cpusOfScheduler(environment)).toBe(cpus);
-  });
 });
