@@ -3,7 +3,8 @@
  * through Slurm, BullMQ on Redis. Each is brought up on this machine, killed on the way, and goes on; in the end the overlay must be
  * that of one process, byte by byte, and `gather` must tell the broken run and write the same submission.
  *
- *     npm run test:batch -- [--only slurm,snakemake,snakemake-slurm,bullmq] [--require] [--seed 1]
+ *     npm run test:batch -- [--only slurm,snakemake,snakemake-slurm,bullmq] [--require] [--seed 1] [--tomograms 12] [--broken 1]
+ *     npm run test:batch -- --soak                     # 500 tomograms, 25 broken in different ways; takes hours on two cores
  *
  * An engine that is not installed is skipped, and the reason told; with `--require` that is a failure. `SNAKEMAKE` is the path of
  * Snakemake, such as that of an environment of its own.
@@ -21,6 +22,9 @@ const { values } = parseArgs({
     only: { type: 'string' },
     require: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
+    tomograms: { type: 'string' },
+    broken: { type: 'string' },
+    soak: { type: 'boolean', default: false },
   },
 });
 const wanted = new Set(values.only?.split(','));
@@ -31,7 +35,12 @@ const folder = await mkdtemp(join(tmpdir(), 'cryoet-picks-batch-'));
 let failures = 0;
 try {
   const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
-  const project = await writeBatchProject(folder, { cli, seed: Number(values.seed) });
+  const [tomograms, broken] = values.soak ? [500, 25] : [12, 1];
+  const project = await writeBatchProject({
+    ...{ folder, cli, seed: Number(values.seed) },
+    tomograms: Number(values.tomograms ?? tomograms),
+    broken: Number(values.broken ?? broken),
+  });
   for (const engine of engines.filter(({ name }) => wanted.size === 0 || wanted.has(name))) {
     const missing = await engine.missing();
     if (missing !== undefined) {

@@ -1,11 +1,22 @@
 // What both ends of the queue know.
 
+import { createHash } from 'node:crypto';
 import type { ConnectionOptions } from 'bullmq';
 
-/** A job: one run of a project, whose file all workers see under this path. */
+/** A job: one run of a project, whose file all workers see under this path, and how it is searched. */
 export interface Search {
   readonly config: string;
   readonly run: string;
+  readonly tomogram?: string | undefined;
+  readonly userId?: string | undefined;
+  readonly sessionId?: string | undefined;
+}
+
+/** The id of a job: the same for the same search, and for no other. */
+export function idOf({ config, run, tomogram, userId, sessionId }: Search): string {
+  return createHash('sha256')
+    .update(JSON.stringify([config, run, tomogram, userId, sessionId]))
+    .digest('hex');
 }
 
 export const queueName: string = process.env.QUEUE ?? 'cryoet-picks';

@@ -1,6 +1,6 @@
 // Searches runs that wait in the queue, until it is stopped:
 //
-//     npx tsx worker.ts
+//     node --import tsx worker.ts
 //
 // Start as many as you like, on any machines that see the project. SIGTERM ends one after its run.
 
@@ -16,27 +16,27 @@ const passing: ReadonlySet<string> = new Set(['unavailable', 'write-failed']);
 const model = await loadModel(ort, process.env.MODEL);
 const projects = new Map<string, Project>();
 
-async function search({ config, run }: Search): Promise<number> {
+async function search({ config, run, tomogram, userId, sessionId }: Search): Promise<string> {
   const project = projects.get(config) ?? (await openProject(config));
   projects.set(config, project);
   try {
     // With `resume`, a run that another worker has done is not searched again.
-    const { picks } = await detectRun(project, run, { model, tomogram: process.env.TOMOGRAM, resume: true });
-    return picks.length;
+    const { picks, status } = await detectRun(project, run, { model, tomogram, userId, sessionId, resume: true });
+    return `${picks.length} picks${status === 'skipped' ? ', done before' : ''}`;
   } catch (error) {
     if (!isCryoetPicksError(error) || passing.has(error.code)) throw error;
     throw new UnrecoverableError(`${error.code}: ${error.message}`);
   }
 }
 
-const worker = new Worker<Search, number>(queueName, async ({ data }) => search(data), {
+const worker = new Worker<Search, string>(queueName, async ({ data }) => search(data), {
   connection,
   // A worker that is killed holds its run for so long, in ms; then another takes it.
   lockDuration: Number(process.env.LOCK_MS ?? 60_000),
   stalledInterval: Number(process.env.STALLED_MS ?? 30_000),
   maxStalledCount: 10,
 });
-worker.on('completed', ({ data }, picks) => console.log(`${data.run}  ${picks} picks`));
+worker.on('completed', ({ data }, found) => console.log(`${data.run}  ${found}`));
 worker.on('failed', (job, error) => console.error(`${job?.data.run} failed: ${error.message}`));
 worker.on('error', (error) => console.error(error.message));
 

@@ -110,12 +110,18 @@ export async function submit({ env }: Cluster, args: readonly string[], cwd: str
   return said.trim().split(';')[0]!;
 }
 
-/** Waits until no task of a job waits or runs. */
-export async function untilEnded({ env }: Cluster, job: string, timeout = 120_000): Promise<void> {
+/** The states of the tasks of a job, or of one task; of all jobs without a number. */
+export async function statesOf({ env }: Cluster, job: string | undefined): Promise<string[]> {
+  const which = job === undefined ? [] : ['-j', job];
+  const { stdout } = await run('squeue', ['-h', '-r', '-t', 'all', ...which, '-o', '%T'], { env });
+  return stdout.trim().split('\n').filter(Boolean);
+}
+
+/** Waits until no task of a job waits or runs; of any job without a number. */
+export async function untilEnded(cluster: Cluster, job: string | undefined, timeout = 120_000): Promise<void> {
   const isEnded = async () => {
-    const { code, stdout } = await run('squeue', ['-h', '-t', 'all', '-j', job, '-o', '%T'], { env });
-    const states = stdout.trim().split('\n').filter(Boolean);
-    return code !== 0 || states.every((state) => /^(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL)$/.test(state));
+    const states = await statesOf(cluster, job);
+    return states.every((state) => /^(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL)$/.test(state));
   };
-  await until(`job ${job}`, isEnded, timeout);
+  await until(job === undefined ? 'all jobs' : `job ${job}`, isEnded, timeout);
 }
