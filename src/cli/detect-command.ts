@@ -33,7 +33,9 @@ export async function detectCommand(
   gathered: GatheredProject,
   { config, run, overlay, userId, sessionId, left, isClaimed }: DetectCommandInput,
 ): Promise<DetectCommand> {
-  const names = left.length <= MAX_NAMED ? left.map((one) => one.run) : (run ?? []);
+  // A search that resumes would skip them.
+  const again = left.some(({ hasPicks }) => hasPicks);
+  const names = again || left.length <= MAX_NAMED ? left.map((one) => one.run) : (run ?? []);
   const records = gathered.objects.flatMap((object): [string, PicksRecord][] => {
     const record = gathered.records[object];
     return record === undefined ? [] : [[object, record as PicksRecord]];
@@ -47,7 +49,7 @@ export async function detectCommand(
     ...(sessionId === undefined ? [] : ['--session-id', sessionId]),
     ...(await searchWords(project, gathered, records, notes)),
     ...pickingWords(records, notes),
-    ...(isClaimed ? ['--claim', ...retryWords(left)] : ['--resume']),
+    ...(again ? [] : isClaimed ? ['--claim', ...retryWords(left)] : ['--resume']),
   ];
   return { line: commandLine(words), notes };
 }
@@ -84,7 +86,7 @@ type PicksRecords = readonly (readonly [object: string, record: PicksRecord])[];
 /** How the runs were searched: tomogram, model, objects. */
 async function searchWords(
   project: Project,
-  { done }: GatheredProject,
+  { done, objects }: GatheredProject,
   records: PicksRecords,
   notes: string[],
 ): Promise<string[]> {
@@ -106,7 +108,6 @@ async function searchWords(
     notes.push(`the tomograms were changed by a program: ${Object.keys(others).join(', ')}`);
   const particles = new Set(project.objects.filter(({ isParticle }) => isParticle).map(({ name }) => name));
   const usual = (model.card?.classes ?? []).filter((name) => name !== null && particles.has(name));
-  const objects = records.map(([object]) => object);
   return [
     ...(tomogram.type === undefined ? [] : ['--tomogram', await tomogramWord(project, done[0]!, first[1])]),
     ...(model.name === 'default' ? [] : ['--model', `${model.name}.onnx`]),

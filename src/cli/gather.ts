@@ -182,7 +182,7 @@ async function collect(
   { project, runs, gathered, outputs, input }: Collecting,
 ): Promise<Pick<GatherDocument, 'fromFiles' | 'picks' | 'submission' | 'out' | 'classes' | 'score'>> {
   const { signal } = terminal;
-  const fromFiles: Record<string, number> = {};
+  const fromFiles = new Map<string, Set<string>>();
   const picks: Record<string, number> = Object.fromEntries(gathered.objects.map((object) => [object, 0]));
   const scoring = scoringOf(project, { ...input, runs, signal });
   // What is counted and scored is what goes into the first file.
@@ -192,7 +192,7 @@ async function collect(
     try {
       for await (const one of gathered.picks({ signal })) {
         for (const { object } of one.picks) picks[object] = picks[object]! + 1;
-        if (one.reason !== undefined) fromFiles[one.reason] = (fromFiles[one.reason] ?? 0) + 1;
+        if (one.reason !== undefined) fromFiles.set(one.reason, (fromFiles.get(one.reason) ?? new Set()).add(one.run));
         await scoring?.add(one.run, one.picks);
         bar.update({ stage: 'runs', done: ++done, total: gathered.done.length });
         yield one;
@@ -224,7 +224,8 @@ async function collect(
   const classes = writing && classesOf(writing.to, numbersOf(writing).objects);
   terminal.print(...classLines(classes));
   return {
-    ...{ fromFiles, picks },
+    fromFiles: Object.fromEntries([...fromFiles].map(([reason, runs]) => [reason, runs.size])),
+    picks,
     ...(files.submission && { submission: files.submission }),
     ...(files.out && { out: files.out }),
     ...(classes && { classes }),
@@ -278,16 +279,26 @@ async function writeFolder(
 /** Where picks come from. */
 function sourceLines(
   { done, thresholds = {} }: GatheredProject,
-  { fromFiles, fromPicks = false }: Pick<GatherDocument, 'fromFiles'> & { readonly fromPicks?: boolean | undefined },
+  {
+    fromFiles,
+    fromPicks = false,
+  }: {
+    /** The runs, by the reason. */
+    readonly fromFiles: ReadonlyMap<string, ReadonlySet<string>>;
+    readonly fromPicks?: boolean | undefined;
+  },
 ): string[] {
   if (fromPicks) return ['picks as they are in the files'];
-  const fromCandidates = done.length - sumOf(fromFiles);
+  const fromCandidates = done.length - [...fromFiles.values()].reduce((sum, { size }) => sum + size, 0);
   const scores = Object.entries(thresholds).map(([object, threshold]) => `${object} ${threshold}`);
   return [
     ...(fromCandidates === 0
       ? []
       : [`picks from the candidates of ${counted(fromCandidates, 'run')}, of at least: ${scores.join(', ')}`]),
-    ...Object.entries(fromFiles).map(([reason, runs]) => `picks of the files of ${counted(runs, 'run')}: ${reason}`),
+    ...[...fromFiles].map(([reason, runs]) => {
+      const names = runs.size === done.length ? '' : ` (${listNames([...runs])})`;
+      return `picks of the files of ${counted(runs.size, 'run')}${names}: ${reason}`;
+    }),
   ];
 }
 

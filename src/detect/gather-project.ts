@@ -33,7 +33,9 @@ export interface GatherProjectOptions extends Pick<ProjectRunsOptions, 'runs' | 
    * What picks are made from: the candidates that a detection has kept, or the picks files as they are. @defaultValue 'candidates'
    */
   readonly from?: 'candidates' | 'picks' | undefined;
-  /** Minimum scores of picks that are made from candidates. @defaultValue those of the detection, whatever `maxFalse` has chosen */
+  /**
+   * Minimum scores of picks that are made from candidates. @defaultValue those of the detection, whatever `maxFalse` has chosen
+   */
   readonly thresholds?: PerObject | undefined;
   /** Called for what looks wrong while picks are made. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
@@ -56,6 +58,8 @@ const gatherRules: RulesFor<GatherProjectOptions> = {
 export interface UngatheredRun {
   readonly run: string;
   readonly reason: string;
+  /** Its picks are there, but not what they were made from: only a search without `resume` mends that. */
+  readonly hasPicks?: true | undefined;
   /** Of a search that failed: the code of its error, and how many searches have failed so; see `readFailures`. */
   readonly code?: string | undefined;
   readonly attempt?: number | undefined;
@@ -76,9 +80,9 @@ export interface GatheredProject {
   readonly done: readonly string[];
   /** Runs whose last search failed, and those whose picks cannot be read. */
   readonly failed: readonly UngatheredRun[];
-  /** Runs that were not searched, or not to the end. */
+  /** Runs that were not searched, not for every object, or not to the end; and those that lack the candidates for other thresholds. */
   readonly missing: readonly UngatheredRun[];
-  /** Names of the objects that were looked for, sorted. */
+  /** Names of the objects that were looked for in any run, sorted. */
   readonly objects: readonly string[];
   /** The minimum scores of picks that are made from candidates, by object; absent if picks are those of the files. */
   readonly thresholds?: Readonly<Record<string, number>> | undefined;
@@ -97,11 +101,17 @@ export interface GatheredProject {
  * Collects what any number of processes have found in a project, for one user and session: which runs are done, and their picks.
  *
  * Picks are made again from the candidates that `detectProject` has kept, at the thresholds of the detection, so that a submission may
- * have other thresholds than the picks files; they are those of the files where there are no candidates, or a mask was used, which is
- * not kept. Between two calls on an unchanged project nothing differs. Memory grows with the names of the runs alone.
+ * have other thresholds than the picks files. They are those of the files where a mask was used, which is not kept, and where there are no
+ * candidates, if the files have the same thresholds; a run whose files have others counts as missing. Between two calls on an unchanged
+ * project nothing differs. Memory grows with the names of the runs alone.
+ *
+ * What was looked for is known by the picks of all runs, and by the candidates of those that lack picks: a run that was searched without
+ * candidates, and killed between two of its files, is known to lack one only if another run has it.
  *
  * @throws {@link CryoetPicksError} `conflict` for runs whose model, thresholds or options differ from those of most runs, naming
- *   them and the differences; `not-found` if a named run is absent; what the list of runs of one of the roots fails with.
+ *   them and the differences, and for those searched in tomograms of another voxel spacing although they have that of the others;
+ *   `not-found` if a named run is absent; `invalid-option` for thresholds where no run has candidates that can be used; what the list of
+ *   runs of one of the roots fails with.
  *
  * @example
  * ```ts
@@ -118,45 +128,73 @@ export async function gatherProject(project: Project, options: GatherProjectOpti
   const author = { userId: options.userId ?? 'cryoet-picks', sessionId: options.sessionId ?? '0' };
   // Throws for names that no file has.
   for (const name of Object.values(author)) sanitizeName(name);
+  if (options.from === 'picks' && options.thresholds !== undefined) {
+    const message = "thresholds are of picks that are made from candidates; leave them out, or from: 'picks'";
+    throw new CryoetPicksError('invalid-option', `gatherProject: ${message}`, { option: 'thresholds' });
+  }
   const runs = await chosenRuns(project, options);
+  const particles = new Set(project.objects.filter(({ isParticle }) => isParticle).map(({ name }) => name));
   const ways = new Ways();
   const failed = new Map<string, string>();
-  const look = (run: Run, signal: AbortSignal) => recordsOfRun(run, { ...author, signal });
+  const look = (run: Run, signal: AbortSignal) => lookAtRun(run, { ...author, particles, signal });
   for await (const found of lookedAt(runs, look, options.signal)) {
     if ('error' in found) failed.set(found.run, found.error);
-    else ways.add(found.run, found.records);
+    else ways.add(found.run, found.value);
   }
   const unread = unreadRuns(project.problems);
   // Without its list of runs, a root may have more of them.
   if (unread.has(undefined)) throw unread.get(undefined);
   for (const { name } of runs) if (!failed.has(name) && unread.has(name)) failed.set(name, messageOf(unread.get(name)));
 
-  const { objects, records } = ways.usual();
+  const usual = ways.usual();
+  const { objects, records } = usual;
+  // Of these the voxel spacing may be another one.
+  const apart = runs.filter(({ name }) => !failed.has(name) && ways.voxelSizeOf(name) !== usual.voxelSize);
+  const another = new Map<string, string>();
+  const spacing = (run: Run, signal: AbortSignal) =>
+    otherSpacing(run, { ...usual, own: ways.voxelSizeOf(run.name), signal });
+  for await (const found of lookedAt(apart, spacing, options.signal)) {
+    if ('error' in found) failed.set(found.run, found.error);
+    else if (found.value !== undefined) another.set(found.run, found.value);
+  }
   const recorded = new Map(
     (await readFailures(project, { ...author, signal: options.signal })).map((one) => [one.run, one]),
   );
-  const done: Run[] = [];
-  const missing: UngatheredRun[] = [];
+  const searched: Run[] = [];
+  const missing = new Map<string, UngatheredRun>();
   const failures: UngatheredRun[] = [];
   const others: UngatheredRun[] = [];
   for (const run of runs) {
     const unreadable = failed.get(run.name);
-    const { lacks, differs } = unreadable === undefined ? ways.compare(run.name) : { lacks: [], differs: [] };
+    const { lacks, differs, looked } =
+      unreadable === undefined ? ways.compare(run.name) : { lacks: [], differs: [], looked: [] };
+    const reasons = [...differs, ...(another.has(run.name) ? [another.get(run.name)!] : [])];
     const failure = recorded.get(run.name);
     if (unreadable !== undefined) failures.push({ run: run.name, reason: unreadable });
-    else if (differs.length > 0) others.push({ run: run.name, reason: differs.join(', ') });
-    else if (lacks.length === 0) done.push(run);
-    else if (failure === undefined) missing.push({ run: run.name, reason: reasonOf(lacks, objects) });
+    else if (reasons.length > 0) others.push({ run: run.name, reason: reasons.join(', ') });
+    else if (lacks.length === 0) searched.push(run);
+    else if (failure === undefined)
+      missing.set(run.name, { run: run.name, reason: reasonOf(lacks, { objects, looked }) });
     else failures.push({ run: run.name, reason: failure.message, code: failure.code, attempt: failure.attempt });
   }
-  if (others.length > 0) throw refusalOf(others, done.length);
+  if (others.length > 0) throw refusalOf(others, searched.length);
   const reading = { ...options, ...author, objects, records };
-  const thresholds = options.from === 'picks' ? undefined : await thresholdsOf(done, reading);
+  const thresholds = options.from === 'picks' ? undefined : await thresholdsOf(searched, reading);
+  const other = thresholds && otherThresholds(thresholds, reading);
+  const done = searched.filter(({ name }) => other === undefined || ways.hasCandidates(name));
+  for (const { name } of searched) {
+    if (other === undefined || ways.hasCandidates(name)) continue;
+    missing.set(name, {
+      run: name,
+      reason: `there are no candidates, and its picks files have ${other}`,
+      hasPicks: true,
+    });
+  }
   return {
     expected: runs.length,
     done: done.map(({ name }) => name),
     failed: failures,
-    missing,
+    missing: runs.flatMap(({ name }) => missing.get(name) ?? []),
     objects,
     ...(thresholds && { thresholds }),
     records: Object.fromEntries(objects.flatMap((object) => (records[object] ? [[object, records[object]]] : []))),
@@ -170,19 +208,19 @@ export async function gatherProject(project: Project, options: GatherProjectOpti
 /** What made the picks of each object of a run; undefined of picks without a record. */
 type Records = Readonly<Record<string, Provenance | undefined>>;
 
-type Looked = { readonly run: string } & ({ readonly records: Records } | { readonly error: string });
+type Looked<T> = { readonly run: string } & ({ readonly value: T } | { readonly error: string });
 
 /** Looks at runs; a run that cannot be read has an error, and the others are looked at. */
-function lookedAt(
+function lookedAt<T>(
   runs: readonly Run[],
-  look: (run: Run, signal: AbortSignal) => Promise<Records>,
+  look: (run: Run, signal: AbortSignal) => Promise<T>,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Looked, void, undefined> {
+): AsyncGenerator<Looked<T>, void, undefined> {
   return mapOrdered(
     runs,
-    async (run, stop): Promise<Looked> => {
+    async (run, stop): Promise<Looked<T>> => {
       try {
-        return { run: run.name, records: await look(run, stop) };
+        return { run: run.name, value: await look(run, stop) };
       } catch (error) {
         stop.throwIfAborted();
         return { run: run.name, error: messageOf(error) };
@@ -198,15 +236,59 @@ interface Author {
   readonly signal: AbortSignal;
 }
 
-/** What made the picks of each object of a run, without what is of its tomogram alone. */
-async function recordsOfRun(run: Run, { userId, sessionId, signal }: Author): Promise<Records> {
+/** What is known of a run before its picks are read. */
+interface LookedRun {
+  readonly records: Records;
+  /** The objects that it was searched for, if it lacks picks of some. */
+  readonly looked: readonly string[];
+  readonly hasCandidates: boolean;
+  /** Of the tomogram, as JSON; undefined if nothing is recorded. */
+  readonly voxelSize: string | undefined;
+}
+
+async function lookAtRun(run: Run, options: Author & { readonly particles: ReadonlySet<string> }): Promise<LookedRun> {
+  const { particles, ...author } = options;
+  const found = await originsOfRun(run, author);
+  const [first] = Object.values(found).filter((one) => one !== undefined) as PickedRecord[];
+  const hasCandidates = await run.hasCandidates(author);
+  const lacks = (first?.model.card?.classes ?? []).some((one) => one !== null && particles.has(one) && !(one in found));
+  return {
+    records: comparableOf(found),
+    looked: hasCandidates && lacks ? await candidateObjects(run, { ...author, model: first!.model }) : [],
+    hasCandidates,
+    voxelSize:
+      first && isFields(first.tomogram)
+        ? JSON.stringify((first.tomogram as { voxelSize?: unknown }).voxelSize)
+        : undefined,
+  };
+}
+
+/** The objects of the candidates of a run that this model found; none if they cannot be read. */
+async function candidateObjects(
+  run: Run,
+  { model, ...author }: Author & { readonly model: PickedRecord['model'] },
+): Promise<readonly string[]> {
+  try {
+    return (await run.readCandidates({ ...author, expected: { model } })).candidates.objects;
+  } catch (error) {
+    author.signal.throwIfAborted();
+    if (isCryoetPicksError(error)) return [];
+    throw error;
+  }
+}
+
+/** What made the picks of each object of a run. */
+async function originsOfRun(run: Run, { userId, sessionId, signal }: Author): Promise<Records> {
   const records: Record<string, Provenance | undefined> = {};
   for (const set of await run.pickSets({ userId, sessionId, signal })) {
     const origin = await set.origin({ signal });
-    if (origin !== undefined) records[set.object] = origin.provenance && comparable(origin.provenance);
+    if (origin !== undefined) records[set.object] = origin.provenance;
   }
   return records;
 }
+
+const comparableOf = (records: Records): Records =>
+  Object.fromEntries(Object.entries(records).map(([object, record]) => [object, record && comparable(record)]));
 
 /** A record without what may differ from run to run: grid and voxels of the tomogram, labels of the mask, a threshold that `maxFalse` chose. */
 function comparable({ tomogram, maskOfRun, threshold, ...record }: Provenance): Provenance {
@@ -219,39 +301,105 @@ function comparable({ tomogram, maskOfRun, threshold, ...record }: Provenance): 
   };
 }
 
+/** A record without what may differ from object to object. */
+function shared(record: Provenance | undefined): Provenance | undefined {
+  if (record === undefined) return undefined;
+  const { threshold, maxFalse, minDistance, max, ...others } = record;
+  return others;
+}
+
+/** What the runs of most have in common. */
+interface Usual {
+  /** Those that any run was searched for in the usual way, sorted. */
+  readonly objects: readonly string[];
+  readonly records: Records;
+  readonly voxelSize: string | undefined;
+}
+
 /** The ways in which the picks of runs were made; there are few of them, whatever the number of runs. */
 class Ways {
-  readonly #ways = new Map<string, { readonly records: Records; runs: number }>();
-  readonly #byRun = new Map<string, Records>();
-  #usual: Records | undefined;
+  readonly #ways = new Map<string, { readonly records: Records; readonly looked: readonly string[]; runs: number }>();
+  readonly #voxelSizes = new Map<string | undefined, number>();
+  readonly #byRun = new Map<string, LookedRun>();
+  #usual: Usual = { objects: [], records: {}, voxelSize: undefined };
 
-  add(run: string, records: Records): void {
+  add(run: string, { records, looked, hasCandidates, voxelSize }: LookedRun): void {
     const objects = Object.keys(records).sort();
-    const key = JSON.stringify(objects.map((object) => [object, records[object] ?? null]));
-    const way = this.#ways.get(key) ?? { records, runs: 0 };
+    const key = JSON.stringify([objects.map((object) => [object, records[object] ?? null]), looked]);
+    const way = this.#ways.get(key) ?? { records, looked, runs: 0 };
     way.runs++;
     this.#ways.set(key, way);
-    this.#byRun.set(run, way.records);
+    if (objects.length > 0) this.#voxelSizes.set(voxelSize, (this.#voxelSizes.get(voxelSize) ?? 0) + 1);
+    this.#byRun.set(run, { records: way.records, looked: way.looked, hasCandidates, voxelSize });
   }
 
-  /** The way of most runs; of equally many, that with the most objects, then that of the first run. */
-  usual(): { readonly objects: readonly string[]; readonly records: Records } {
+  /**
+   * The way of most runs; of equally many, that with the most objects, then that of the first run. Objects that other runs were searched
+   * for in the same way are among its own.
+   */
+  usual(): Usual {
     const size = ({ records }: { readonly records: Records }) => Object.keys(records).length;
-    const [first] = [...this.#ways.values()]
+    const ways = [...this.#ways.values()]
       .filter((way) => size(way) > 0)
       .sort((a, b) => b.runs - a.runs || size(b) - size(a));
-    this.#usual = first?.records ?? {};
-    return { objects: Object.keys(this.#usual).sort(), records: this.#usual };
+    const records: Record<string, Provenance | undefined> = { ...ways[0]?.records };
+    const objects = new Set(Object.keys(records));
+    const [way] = Object.values(records).map(shared);
+    for (const { records: own, looked } of ways) {
+      const isAlike = (record: Provenance | undefined) =>
+        record === undefined || way === undefined ? record === way : differingFields(shared(record), way).length === 0;
+      for (const [object, record] of Object.entries(own)) {
+        if (objects.has(object) || !isAlike(record)) continue;
+        objects.add(object);
+        records[object] = record;
+      }
+      if (Object.values(own).every(isAlike)) for (const object of looked) objects.add(object);
+    }
+    const [voxelSize] = [...this.#voxelSizes].sort(([, a], [, b]) => b - a)[0] ?? [];
+    this.#usual = { objects: [...objects].sort(), records, voxelSize };
+    return this.#usual;
   }
 
-  /** The objects that a run has no picks of, and where its picks were made otherwise than the usual ones. */
-  compare(run: string): { readonly lacks: readonly string[]; readonly differs: readonly string[] } {
-    const [own, usual] = [this.#byRun.get(run)!, this.#usual!];
-    const objects = Object.keys(usual);
-    if (objects.length === 0) return { lacks: ['any object'], differs: [] };
-    const differs = toldOnce(Object.keys(own).map((object) => [object, differencesOf(object, own, usual)]));
-    return { lacks: objects.filter((object) => !Object.hasOwn(own, object)), differs };
+  /** That of the others where one is not known. */
+  voxelSizeOf(run: string): string | undefined {
+    const { voxelSize } = this.#usual;
+    return voxelSize && (this.#byRun.get(run)?.voxelSize ?? voxelSize);
   }
+
+  hasCandidates(run: string): boolean {
+    return this.#byRun.get(run)!.hasCandidates;
+  }
+
+  /** The objects that a run has no picks of, those that it was searched for, and where its picks were made otherwise than the usual ones. */
+  compare(run: string): Record<'lacks' | 'differs' | 'looked', readonly string[]> {
+    const { records: own, looked } = this.#byRun.get(run)!;
+    const { objects, records: usual } = this.#usual;
+    if (objects.length === 0) return { lacks: ['any object'], differs: [], looked };
+    const differs = toldOnce(Object.keys(own).map((object) => [object, differencesOf(object, own, usual)]));
+    return { lacks: objects.filter((object) => !Object.hasOwn(own, object)), differs, looked };
+  }
+}
+
+/** Why a run was searched in a tomogram of another voxel spacing than the others; undefined if it has no other, or that one. */
+async function otherSpacing(
+  run: Run,
+  {
+    own = '',
+    voxelSize: usual = '',
+    records,
+    signal,
+  }: Usual & { readonly own: string | undefined; readonly signal: AbortSignal },
+): Promise<string | undefined> {
+  const [record] = Object.values(records) as (PickedRecord | undefined)[];
+  const { type } = (record?.tomogram ?? {}) as { readonly type?: string };
+  const spacings = (await run.tomograms({ type, signal })).map(({ voxelSpacing }) => voxelSpacing);
+  const nearest = (size: string) => {
+    const [z] = JSON.parse(size) as readonly [number, number, number];
+    return spacings.toSorted((a, b) => Math.abs(a - z) - Math.abs(b - z))[0];
+  };
+  const [searched, there] = [nearest(own), nearest(usual)];
+  if (searched === there) return undefined;
+  return `searched at voxel spacing ${searched}, though it has tomograms at ${there}, as the others have`;
 }
 
 /** How the picks of an object differ from the usual ones. */
@@ -279,9 +427,13 @@ function toldOnce(byObject: readonly (readonly [object: string, differences: rea
   );
 }
 
-function reasonOf(lacks: readonly string[], objects: readonly string[]): string {
+function reasonOf(
+  lacks: readonly string[],
+  { objects, looked }: { readonly objects: readonly string[]; readonly looked: readonly string[] },
+): string {
   if (lacks.length >= objects.length) return 'no picks';
-  return `no picks of ${quotedNames(lacks)}: the detection did not end`;
+  const isCut = lacks.every((object) => looked.includes(object));
+  return `no picks of ${quotedNames(lacks)}: the detection did not ${isCut ? 'end' : 'look for it, or not end'}`;
 }
 
 /** How many runs are told with their differences. */
@@ -315,15 +467,39 @@ async function thresholdsOf(
   { thresholds: given = {}, ...reading }: Reading,
 ): Promise<Readonly<Record<string, number>> | undefined> {
   const { objects } = reading;
+  let why: string | undefined;
   for (const run of runs) {
     const found = await candidatesOf(run, reading);
-    if ('reason' in found) continue;
+    if ('reason' in found) {
+      why ??= found.reason;
+      continue;
+    }
     requireKnown(objects, { option: 'thresholds', value: given, call: 'gatherProject' });
     const own = (object: string) => (typeof given === 'number' ? given : ownNumber(given, object));
     const { thresholds } = found.candidates;
     return Object.fromEntries(objects.map((object) => [object, own(object) ?? thresholds[object]!]));
   }
+  if (why !== undefined && (typeof given === 'number' || Object.keys(given).length > 0)) {
+    const message = `gatherProject: thresholds need candidates, and no run has any that can be used: ${why}`;
+    throw new CryoetPicksError('invalid-option', `${message}; leave them out, or detect again`, {
+      option: 'thresholds',
+    });
+  }
   return undefined;
+}
+
+/** What thresholds the picks files have, if not these; undefined if they are the same. */
+function otherThresholds(
+  thresholds: Readonly<Record<string, number>>,
+  { records }: Pick<Reading, 'records'>,
+): string | undefined {
+  const thresholdOf = (object: string) => {
+    const { threshold, maxFalse } = records[object] as PickedRecord;
+    return maxFalse === undefined ? threshold : `chosen by a maximum of false picks`;
+  };
+  const others = Object.keys(thresholds).filter((object) => thresholdOf(object) !== thresholds[object]);
+  if (others.length === 0) return undefined;
+  return `other thresholds: ${others.map((object) => `${object} ${thresholdOf(object)}`).join(', ')}`;
 }
 
 /** Reads the picks of a run, or makes them again, if they are still those that were looked at. */
@@ -338,7 +514,7 @@ async function gatherRun(
     Author & { readonly given: PerObject; readonly thresholds: Readonly<Record<string, number>> | undefined },
 ): Promise<GatheredRun> {
   const { userId, sessionId, objects, records, onWarning } = reading;
-  const now = await recordsOfRun(run, { userId, sessionId, signal });
+  const now = comparableOf(await originsOfRun(run, { userId, sessionId, signal }));
   const changed = objects.filter((object) => !(object in now) || differencesOf(object, now, records).length > 0);
   if (changed.length > 0) {
     const message = `the picks of ${quotedNames(changed)} in run "${run.name}" were replaced while they were gathered; gather again`;
@@ -355,6 +531,13 @@ async function gatherRun(
       onWarning: onWarning && ((warning) => onWarning({ ...warning, run: run.name })),
     });
     return { run: run.name, picks: byObject(picks, objects), from: 'candidates' };
+  }
+  const other = thresholds && otherThresholds(thresholds, reading);
+  if (other !== undefined && found !== undefined && 'reason' in found) {
+    throw new CryoetPicksError(
+      'conflict',
+      `run "${run.name}": ${found.reason}, and its picks files have ${other}; detect it again`,
+    );
   }
   const picks: ParticlePick[] = [];
   for (const set of await run.pickSets({ userId, sessionId, object: objects, signal })) {
@@ -411,6 +594,9 @@ function requireThresholds(own: Readonly<Record<string, number>>, { run, path, g
 
 /** The fields of a record that decide which candidates become picks. */
 interface PickedRecord extends Provenance {
+  readonly model: Provenance & { readonly card?: { readonly classes?: readonly (string | null)[] } };
+  readonly threshold: number;
+  readonly maxFalse?: unknown;
   readonly mask: unknown;
   readonly minDistance: number;
   readonly acrossObjects: boolean | number;

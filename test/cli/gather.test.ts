@@ -125,6 +125,38 @@ describe('gather', () => {
     expect(await readFile(at('again.csv'), 'utf8')).toBe(await readFile(at('whole.csv'), 'utf8'));
   });
 
+  it('gather leaves out a run without candidates where thresholds are asked for; the command that it prints makes them again', async () => {
+    await rm(at('overlay/ExperimentRuns/TS_2_3/Picks/.cryoet-picks_0.candidates'));
+    const usual = await gather();
+    expect(usual.exitCode).toBe(0);
+    expect(usual.stdout).toContain('picks of the files of 1 run ("TS_2_3"): there are no candidates\n');
+    const none = ['--threshold', 'ribosome=1000', 'apo-ferritin=1000', '--submission', at('none.csv')];
+    const refused = await gather(...none);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stdout).toContain('3 runs: 2 done, 0 failed, 1 missing\n');
+    expect(refused.stderr).toMatch(
+      /run "TS_2_3" is missing: there are no candidates, and its picks files have other thresholds: /,
+    );
+    expect(await readdir(folder)).not.toContain('none.csv');
+    const { command } = JSON.parse((await gather(...none, '--json')).stdout);
+    expect(command).toContain('--run TS_2_3');
+    expect(command).not.toContain('--resume');
+    expect((await doMissing(command)).exitCode).toBe(0);
+    const after = await gather(...none, '--json');
+    expect(after.exitCode).toBe(0);
+    expect(JSON.parse(after.stdout)).toMatchObject({
+      done: 3,
+      picks: { ribosome: 0, 'apo-ferritin': 0 },
+      fromFiles: {},
+    });
+  });
+
+  it('gather refuses thresholds beside --from-picks', async () => {
+    const { exitCode, stderr } = await gather('--from-picks', '--threshold', 'ribosome=0.9');
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('--threshold');
+  });
+
   it('the command that gather prints has the options of the records', async () => {
     const options = ['--max-false', '0.4', '--threshold', 'ribosome=0.5', '--max', '9', '--across-distance', '60'];
     const more = ['--object', 'ribosome', 'apo-ferritin', '--face-margin', '20', '--session-id', '7'];

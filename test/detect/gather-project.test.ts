@@ -37,7 +37,7 @@ async function fourRuns() {
     const folder = subStore(shared, `/ExperimentRuns/${run}/VoxelSpacing10.000/denoised.zarr`);
     await writeTomogram(folder, sourceOf(noise(shape, i + 3), shape), { levels: 1, overwrite: true });
   }
-  return { ...projectOf({ overlay, static: shared }), overlay };
+  return { ...projectOf({ overlay, static: shared }), overlay, shared };
 }
 
 async function detect(project: Project, options: Partial<DetectProjectOptions> = {}) {
@@ -190,6 +190,87 @@ describe('gatherProject', () => {
     const named = (error as { available: string[] }).available;
     const kept = runs.filter((run) => !named.includes(run));
     expect((await gatherProject(project, { runs: kept })).done).toEqual(kept);
+  });
+
+  it.each<[string, Partial<DetectProjectOptions>, GatherProjectOptions]>([
+    ['are asked for', {}, { thresholds: { ribosome: 0.9 } }],
+    ['are chosen by maxFalse', { model: calibrated(model), maxFalse: { ribosome: 0.3 } }, {}],
+  ])(
+    'gatherProject counts a run without candidates as missing, by name, where thresholds %s',
+    async (_, how, options) => {
+      const { project } = await fourRuns();
+      await detect(project, how);
+      await (await project.run('TS_2')).deleteCandidates({ userId: 'cryoet-picks', sessionId: '0' });
+      const { done, missing, picks } = await gathered(project, options);
+      expect(done).toEqual(['TS_1', 'TS_3', 'TS_4']);
+      expect(picks.map(({ run }) => run)).toEqual(done);
+      expect(missing).toEqual([
+        { run: 'TS_2', hasPicks: true, reason: expect.stringMatching(/no candidates.*other thresholds: ribosome/) },
+      ]);
+      expect((await gathered(project, { from: 'picks' })).done).toEqual(runs);
+    },
+  );
+
+  it('gatherProject counts a run without candidates as missing if others were picked with other thresholds since', async () => {
+    const { project } = await fourRuns();
+    await detect(project);
+    for await (const _ of pickProject(project, { thresholds: { ribosome: 0.95 } }));
+    await (await project.run('TS_2')).deleteCandidates({ userId: 'cryoet-picks', sessionId: '0' });
+    expect((await gathered(project)).missing.map(({ run }) => run)).toEqual(['TS_2']);
+  });
+
+  it('gatherProject refuses thresholds that could change nothing: of picks in files, and where there are no candidates', async () => {
+    const { project } = await fourRuns();
+    await detect(project, { keepCandidates: false });
+    const error = { code: 'invalid-option', option: 'thresholds' };
+    await expect(gathered(project, { thresholds: 0.9 })).rejects.toMatchObject(error);
+    await expect(gathered(project, { from: 'picks', thresholds: 0.9 })).rejects.toMatchObject(error);
+    expect((await gathered(project)).done).toEqual(runs);
+  });
+
+  it('gatherProject knows by the candidates what the only run that was searched lacks', async () => {
+    const { project, overlay } = await fourRuns();
+    await detect(project, { runs: ['TS_3'] });
+    await overlay.delete(picksKey('TS_3', 'virus'));
+    const { done, missing, objects } = await gathered(project);
+    expect({ done, objects }).toEqual({ done: [], objects: ['ribosome', 'virus'] });
+    expect(missing[2]).toEqual({ run: 'TS_3', reason: 'no picks of "virus": the detection did not end' });
+  });
+
+  it('gatherProject gathers the run that has every object, and tells those that were searched for fewer', async () => {
+    const { project } = await fourRuns();
+    await detect(project, { runs: ['TS_1', 'TS_2', 'TS_3'], objects: [{ name: 'ribosome' }] });
+    await detect(project, { runs: ['TS_3'], objects: [{ name: 'virus' }] });
+    const { done, missing, picks } = await gathered(project);
+    expect(done).toEqual(['TS_3']);
+    expect(new Set(picks[0]!.picks.map(({ object }) => object))).toEqual(new Set(['ribosome', 'virus']));
+    expect(missing.map(({ run, reason }) => [run, reason])).toEqual([
+      ['TS_1', expect.stringMatching(/^no picks of "virus": the detection did not look for it/)],
+      ['TS_2', expect.stringMatching(/^no picks of "virus"/)],
+      ['TS_4', 'no picks'],
+    ]);
+  });
+
+  it('gatherProject refuses a run that was searched at another voxel spacing, if it has that of the others', async () => {
+    const { project, overlay, shared } = await fourRuns();
+    const folder = subStore(shared, '/ExperimentRuns/TS_2/VoxelSpacing10.300/denoised.zarr');
+    await writeTomogram(folder, sourceOf(noise(shape, 9), shape, { voxelSize: [10.3, 10.3, 10.3] }), { levels: 1 });
+    await detect(project, { voxelSpacing: 10, runs: ['TS_1', 'TS_3', 'TS_4'] });
+    await detect(project, { voxelSpacing: 10.3, runs: ['TS_2'] });
+    await expect(gathered(project)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('"TS_2" (searched at voxel spacing 10.3, though it has tomograms at 10'),
+    });
+    expect((await gathered(project, { runs: ['TS_1', 'TS_3', 'TS_4'] })).done.length).toBe(3);
+    // Where a run has no other tomogram, it is searched in that one.
+    const without: Store = {
+      ...shared,
+      async list(key, options) {
+        const entries = await shared.list(key, options);
+        return key.endsWith('/TS_2') ? entries?.filter(({ name }) => name !== 'VoxelSpacing10.000') : entries;
+      },
+    };
+    expect((await gathered(projectOf({ overlay, static: without }).project)).done).toEqual(runs);
   });
 
   it('gatherProject takes a setting that is false for one that is not given, of records of before, too', async () => {
