@@ -13,7 +13,7 @@ import { readPaddedInto, type VolumeSource } from '../volume/volume.ts';
 import { chosenRuns } from './choose.ts';
 import type { DetectInput, Outcome } from './command.ts';
 import { fitting, namedRun, openModel } from './runtime.ts';
-import { counted, describeFailure, type Failure, formatTable, type Terminal } from './terminal.ts';
+import { counted, describeFailure, type Failure, failureOf, formatTable, type Terminal } from './terminal.ts';
 
 /** The estimated cost of a run. */
 interface RunForecast {
@@ -298,10 +298,12 @@ function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs'],
       formatZyx(tile),
       (voxels / 1e6).toFixed(1),
       Math.round(memory / 1e6),
-      Math.round(seconds),
+      seconds < 9.95 ? Math.max(0.1, seconds).toFixed(1) : Math.round(seconds),
     ]),
   });
-  const failures = runs.flatMap((run) => ('error' in run ? [`run "${run.run}" would fail: ${run.error.message}`] : []));
+  const failures = runs.flatMap((run) =>
+    'error' in run ? [`run "${run.run}" would fail: ${failureOf(run.run, run.error.message)}`] : [],
+  );
   return [
     ...lines,
     '',
@@ -309,6 +311,7 @@ function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs'],
     ...(peak === undefined || jobs === 1 ? [] : [`${counted(jobs, 'run')} at once take up to ${size(peak)} of memory`]),
     ...(disk === undefined ? [] : [`results will take about ${size(disk)} of disk, as far as one tile tells`]),
     ...failures,
+    ...(timing ? ['not checked: chunks, beyond those of the tiles that were timed'] : []),
     'nothing was written',
   ];
 }

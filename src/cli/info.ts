@@ -143,6 +143,11 @@ async function inspectProject(project: Project, options: InspectOptions): Promis
     runs.push(run);
     onProgress?.({ stage: 'runs', done: runs.length, total: options.runs.length });
   }
+  const empty = runs.filter(({ tomograms }) => tomograms.length === 0);
+  // Where no run has one, the project is of picks alone.
+  if (empty.length < runs.length) {
+    for (const { name } of empty) broken.set(`run "${name}"`, 'it has no tomogram, which detect needs');
+  }
   const objectMaps = await listObjectMaps(project, { broken, signal });
   for (const { path, message } of project.problems) broken.set(path, message);
   const problems = [...broken].map(([path, message]) => ({ path, message }));

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { inspect } from 'node:util';
 import type { Problem } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
@@ -110,9 +111,13 @@ export function visibleJson(value: unknown): string {
     .join('\n');
 }
 
-/** An event with its time as a line of JSON, whose strings are as those of {@link visibleJson}. */
+/**
+ * An event, with its time and the process that tells it, as a line of JSON: any number of processes may write to one log. Strings are as
+ * those of {@link visibleJson}.
+ */
 export function eventLine({ event, ...fields }: TerminalEvent): string {
-  return `${visible(JSON.stringify({ event, time: new Date().toISOString(), ...fields }, worded))}\n`;
+  const from = { time: new Date().toISOString(), host: hostname(), pid: process.pid };
+  return `${visible(JSON.stringify({ event, ...from, ...fields }, worded))}\n`;
 }
 
 function worded(key: string, field: unknown): unknown {

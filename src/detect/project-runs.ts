@@ -54,7 +54,7 @@ export interface ProjectRunsOptions {
 /** A run that is taken up, and which of how many it is. */
 export interface RunStart {
   readonly run: string;
-  /** Runs finished before this one, those of other processes too. */
+  /** Runs that need no more work: done, refused, or failed for good; with `claim` also those that other processes have finished. */
   readonly runsDone: number;
   readonly runsTotal: number;
 }

@@ -158,7 +158,8 @@ export async function* detectProject(
 /** Warns of a search that failed and is tried again. */
 function failedOnce(error: unknown, left: number): Warning {
   const reason = error instanceof Error ? error.message : String(error);
-  const message = `the search failed, and is tried again up to ${left === 1 ? 'once' : `${left} times`}: ${reason}`;
+  const often = left === 1 ? 'once more' : `up to ${left} times more`;
+  const message = `the search failed, and is tried ${often}: ${reason}`;
   return { code: 'run-tried-again', message, path: isCryoetPicksError(error) ? error.path : undefined };
 }
 

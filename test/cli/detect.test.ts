@@ -119,7 +119,7 @@ describe('detect', () => {
     });
     expect(await detected({ failFast: true, retries: 1 })).toEqual({
       lines: [
-        expect.stringMatching(/run "TS_1_3": the search failed, and is tried again up to once: tomogram "denoised"/),
+        expect.stringMatching(/run "TS_1_3": the search failed, and is tried once more: tomogram "denoised"/),
         expect.stringMatching(/run "TS_1_3" failed: tomogram "denoised" not found/),
       ],
       runs: [
@@ -297,6 +297,14 @@ describe('info', () => {
       'denoised.zarr',
       'ribosome.json',
     ]);
+  });
+
+  it('info tells a run without any tomogram among runs that have some', async () => {
+    await rm(join(folder, 'static/ExperimentRuns/TS_2_3/VoxelSpacing10.000'), { recursive: true });
+    const { stdout } = await captureCli(['info', config]);
+    expect(stdout).toContain('run "TS_2_3": it has no tomogram, which detect needs\n');
+    await rm(join(folder, 'static/ExperimentRuns/TS_1_3/VoxelSpacing10.000'), { recursive: true });
+    expect((await captureCli(['info', config])).stdout).not.toContain('no tomogram');
   });
 });
 

@@ -48,9 +48,9 @@ describe('detect --dry-run', () => {
       '1',
     ]);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    expect(stdout).toMatch(/TS_1_3 +\d+×\d+×\d+ +\d+ +\d+×\d+×\d+ +\d+\.\d +\d+ +\d+\n/);
+    expect(stdout).toMatch(/TS_1_3 +\d+×\d+×\d+ +\d+ +\d+×\d+×\d+ +\d+\.\d +\d+ +\d+(?:\.\d)?\n/);
     expect(stdout).toMatch(
-      /tiles of \d+×\d+×\d+ took [\d., ]+ s; about \d+ s in all\nresults will take about \d+ MB of disk, as far as one tile tells\nnothing was written\n$/,
+      /tiles of \d+×\d+×\d+ took [\d., ]+ s; about \d+ s in all\nresults will take about \d+ MB of disk, as far as one tile tells\nnot checked: chunks, beyond those of the tiles that were timed\nnothing was written\n$/,
     );
     expect(await filesBelow(folder)).toEqual(before);
   });
@@ -181,7 +181,14 @@ describe('detect --dry-run', () => {
     await rm(join(folder, 'static', 'ExperimentRuns', 'TS_1_3', 'VoxelSpacing10.000'), { recursive: true });
     const { exitCode, stdout } = await captureCli(['detect', config, '--dry-run', '--threads', '1']);
     expect(exitCode).toBe(1);
-    expect(stdout).toContain('run "TS_1_3" would fail: tomogram "denoised" not found in run "TS_1_3"');
+    expect(stdout).toContain('run "TS_1_3" would fail: tomogram "denoised" not found; ');
+  });
+
+  it('the seconds of the runs in the table of a dry run are not 0', async () => {
+    const { stdout } = await captureCli(['detect', config, '--dry-run', '--threads', '1']);
+    const seconds = [...stdout.matchAll(/^TS_\S+ .* (\S+)$/gm)].map(([, last]) => Number(last));
+    expect(seconds.length).toBeGreaterThan(0);
+    for (const one of seconds) expect(one).toBeGreaterThan(0);
   });
 
   it('detect --dry-run --json prints the line of what is finished alone', async () => {

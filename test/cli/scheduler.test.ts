@@ -1,4 +1,5 @@
 import { rename } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { chosenShard, unusedArrayLine } from '../../src/cli/scheduler.ts';
@@ -159,6 +160,9 @@ describe('the command line', () => {
     expect(again.stdout).toMatch(/\n2 runs done before, or by other processes\n$/);
   }, 60_000);
 
+  /** What tells the lines of processes apart that share a log. */
+  const from = { time: expect.any(String), host: hostname(), pid: process.pid };
+
   it('detect --json prints a line for each run that is started, done and failed, and one in the end with all of them', async () => {
     const flags = ['--no-candidates', '--threads', '1', '--session-id', '8'];
     const runs = (await captureCli(['info', config, '--names'])).stdout.split('\n').slice(0, -1);
@@ -171,7 +175,7 @@ describe('the command line', () => {
     expect(events.slice(0, -1).map(({ event, run }) => `${run} ${event}`)).toEqual(
       runs.flatMap((run, i) => [`${run} started`, `${run} ${i === 1 ? 'failed' : 'done'}`]),
     );
-    expect(events[0]).toEqual({ event: 'started', run: runs[0], runsDone: 0, runsTotal: 3, time: expect.any(String) });
+    expect(events[0]).toEqual({ event: 'started', run: runs[0], runsDone: 0, runsTotal: 3, ...from });
     expect(events[1]).toMatchObject({ status: 'detected', picks: { ribosome: expect.any(Number) } });
     expect(events[3]).toMatchObject({ code: 'not-found', attempt: 1, message: expect.any(String) });
     for (const { time } of events) expect(new Date(time).toISOString()).toBe(time);
@@ -182,8 +186,6 @@ describe('the command line', () => {
     });
     const wrong = await captureCli(['detect', config, ...flags, '--threshold', 'nothing=0.5', '--json']);
     const message = expect.stringContaining('--threshold names "nothing"');
-    expect(eventsOf(wrong)).toEqual([
-      { event: 'finished', time: expect.any(String), error: { code: 'usage', message } },
-    ]);
+    expect(eventsOf(wrong)).toEqual([{ event: 'finished', ...from, error: { code: 'usage', message } }]);
   }, 60_000);
 });

@@ -119,7 +119,11 @@ describe('a run that fails', () => {
     const results = await resultsOf(project, { ...options, model: failingFirst(1) });
     expect(statuses(results)).toEqual(['TS_2 detected', 'TS_3 detected', 'TS_1 detected']);
     expect(told).toMatchObject([
-      { code: 'run-tried-again', run: 'TS_1', message: expect.stringMatching(/up to 2 times: .*no memory is left/) },
+      {
+        code: 'run-tried-again',
+        run: 'TS_1',
+        message: expect.stringMatching(/tried up to 2 times more: .*no memory is left/),
+      },
     ]);
     expect(results[2]!.warnings).toEqual(told);
     expect(await readFailures(project)).toEqual([]);
