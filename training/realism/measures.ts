@@ -78,8 +78,7 @@ export function measure({ object, planes }: Crop): Measures {
 export interface CubeMeasures {
   /** Mean grey of rings of two voxels around the centre, over three planes across z. */
   readonly profile: readonly number[];
-  /** How dark the twentieth of the voxels is that is darkest. */
-  readonly darkestTwentieth: number;
+  readonly darkest: number;
   readonly skew: number;
   readonly kurtosis: number;
 }
@@ -102,7 +101,7 @@ export function measureCube({ values }: Cube): CubeMeasures {
   const sorted = standard.toSorted((a, b) => a - b);
   return {
     profile: Array.from(sums, (sum, i) => sum / counts[i]!),
-    darkestTwentieth: -mean(sorted.slice(0, sorted.length / 20)),
+    darkest: -mean(sorted.slice(0, sorted.length / 20)),
     ...shape(standard),
   };
 }
