@@ -78,10 +78,5 @@ export function createDesk(live: Live): Desk {
 function messageOf(problem: unknown): NonNullable<State['message']> {
   if (typeof problem === 'string') return { text: problem, isError: false };
   const text = isCryoetPicksError(problem) || problem instanceof Error ? problem.message : String(problem);
-  return { text: asSentence(text), isError: true };
-}
-
-/** A text with a capital letter first, unless it begins with a name: `mask.mrc: …` stays. */
-function asSentence(text: string): string {
-  return text.replace(/^[a-z]+(?=[ ,])/, (word) => `${word[0]!.toUpperCase()}${word.slice(1)}`);
+  return { text, isError: true };
 }

@@ -60,7 +60,7 @@ describePage('comparing in the page of view', ({ open }) => {
     const dashed = await lookOf(tab, there);
     expect(dashed).toMatchObject({ hasDot: false, colored: 0 });
     expect(dashed.white).toBeGreaterThan(0.3);
-    expect(dashed.white).toBeLessThan(0.85);
+    expect(dashed.white).toBeLessThan(0.9);
     expect(problems).toEqual([]);
   }, 60_000);
 

@@ -56,7 +56,7 @@ it('a later opening that fails, or of which nothing is chosen, takes no place', 
   const [slow, broken, cancelled] = [begin(), begin(), begin()];
   await broken.fail('no address');
   await cancelled.find(undefined);
-  expect(told()).toBe('No address');
+  expect(told()).toBe('no address');
   await slow.find('slow');
   expect(shown).toEqual(['slow']);
 });

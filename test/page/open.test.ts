@@ -143,7 +143,7 @@ describePage('opening in the page of view', ({ open }) => {
     await tab.getByRole('button', { name: 'Add a pick' }).click();
     await press(tab, 's');
     await tab.locator('dialog[open]').getByRole('button', { name: 'Save' }).click();
-    await expectMessage(tab, /Saved 1 picks as me\/1/);
+    await expectMessage(tab, /Saved 1 pick as me\/1/);
     expect(await tab.getByLabel('Picks', { exact: true }).locator('option').allTextContents()).toContain('me/1');
     expect(problems).toEqual([]);
   }, 60_000);

@@ -407,5 +407,5 @@ it('what was told of one edit ends with the next, and of one set with another; a
   expect(page.live.state.message).toBeUndefined();
   page.desk.tell(new Error('the server does not answer'));
   editPick(page, id, {});
-  expect(page.live.state.message?.text).toBe('The server does not answer');
+  expect(page.live.state.message?.text).toBe('the server does not answer');
 });
