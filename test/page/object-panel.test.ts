@@ -29,6 +29,6 @@ describe('falseWords', () => {
   it('say why the number cannot be told', () => {
     const words = falseWords({ picks: 15, reason: 'anything from 3 to 12 of 15 is possible' });
     expect(words).toBe('How many may be false cannot be told: anything from 3 to 12 of 15 is possible.');
-    expect(falseWords(undefined)).toContain('Detect');
+    expect(falseWords(undefined)).toContain('candidates');
   });
 });
