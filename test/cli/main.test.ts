@@ -1,10 +1,11 @@
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, it } from 'vitest';
 import { isHidden } from '../../src/node/file-lock.ts';
-import { startScript } from '../support/script-process.ts';
+import { bundleForNode, startScript } from '../support/script-process.ts';
 import { smallProject } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -41,6 +42,27 @@ it.each([
     expect(await readdir(folder)).toEqual([]);
   },
 );
+
+it('a detection with --claim that a shell starts from node_modules/.bin, as the guide says, is the process that the shell knows: SIGTERM gives its run back', async () => {
+  const config = await smallProject(folder, { runs: 12 });
+  const [installed, bin] = [join(folder, 'installed'), join(folder, 'node_modules', '.bin')];
+  await Promise.all([installed, bin].map((path) => mkdir(path, { recursive: true })));
+  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(installed, 'node_modules'));
+  const script = join(installed, 'cli.mjs');
+  await writeFile(script, await bundleForNode(main), { mode: 0o755 });
+  await symlink(script, join(bin, 'cryoet-picks'));
+
+  const line = 'node_modules/.bin/cryoet-picks detect "$0" --claim > picks.log & echo $!; wait $!';
+  const shell = spawn('sh', ['-c', line, config], { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] });
+  const closed = once(shell, 'close');
+  const [pid] = await once(shell.stdout, 'data');
+  const claimed = async () =>
+    (await readdir(folder, { recursive: true })).some((name) => /claims\/[^/]+\/[^/.]+$/.test(name));
+  while (!(await claimed()) && shell.exitCode === null) await new Promise((r) => setTimeout(r, 20));
+  process.kill(Number(pid), 'SIGTERM');
+  expect(await closed).toEqual([143, null]);
+  expect(await claimed()).toBe(false);
+}, 60_000);
 
 it.each([
   ['SIGINT', []],
