@@ -19,7 +19,9 @@ export interface DetectCommandInput extends Pick<DetectInput, 'config' | 'run' |
   /** The runs to search. */
   readonly left: readonly UngatheredRun[];
   /** Other processes are at work, or were when they died: the command shares the runs with them. */
-  readonly isClaimed: boolean;
+  readonly isClaimed?: boolean | undefined;
+  /** The runs have picks that were made otherwise. */
+  readonly overwrite?: boolean | undefined;
 }
 
 /** More runs are not named: `--resume` and `--claim` skip those that are done. */
@@ -31,7 +33,7 @@ const MAX_NAMED = 50;
 export async function detectCommand(
   project: Project,
   gathered: GatheredProject,
-  { config, run, overlay, userId, sessionId, left, isClaimed }: DetectCommandInput,
+  { config, run, overlay, userId, sessionId, left, isClaimed, overwrite }: DetectCommandInput,
 ): Promise<DetectCommand> {
   // A search that resumes would skip them.
   const again = left.some(({ hasPicks }) => hasPicks);
@@ -50,6 +52,7 @@ export async function detectCommand(
     ...(await searchWords(project, gathered, records, notes)),
     ...pickingWords(records, notes),
     ...(again ? [] : isClaimed ? ['--claim', ...retryWords(left)] : ['--resume']),
+    ...(overwrite ? ['--overwrite'] : []),
   ];
   return { line: commandLine(words), notes };
 }

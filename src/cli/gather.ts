@@ -2,7 +2,14 @@ import { resolve } from 'node:path';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
-import { type GatheredProject, type GatheredRun, gatherProject, type UngatheredRun } from '../detect/gather-project.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import {
+  type GatheredProject,
+  type GatheredRun,
+  type GatherProjectOptions,
+  gatherProject,
+  type UngatheredRun,
+} from '../detect/gather-project.ts';
 import { formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import { submissionFormat } from '../formats/csv.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
@@ -77,12 +84,15 @@ export async function gather(terminal: Terminal, input: GatherInput): Promise<Ou
   const project = await openCopick(terminal, input.config, { overlay: input.overlay });
   const outputs = await openOutputs(terminal, input);
   const runs = await chosenRuns(project, { names: input.run, signal });
-  const gathered = await gatherProject(project, {
+  const gathering: GatherProjectOptions = {
     ...{ userId, sessionId, signal },
     runs: runs.map(({ name }) => name),
     from: input.fromPicks ? 'picks' : 'candidates',
     thresholds: input.threshold,
     onWarning: ({ run, message }) => terminal.warn(`cryoet-picks: run "${run}": ${message}`),
+  };
+  const gathered = await gatherProject(project, gathering).catch(async (error: unknown) => {
+    throw await withCommand(error, project, { gathering, input });
   });
   const { expected, done, thresholds } = gathered;
   const left = [...gathered.failed, ...gathered.missing];
@@ -109,6 +119,22 @@ export async function gather(terminal: Terminal, input: GatherInput): Promise<Ou
     runs: new Map(runs.map((run) => [run.name, run])),
   });
   return { json: { ...document, ...(thresholds && { thresholds }), ...result } };
+}
+
+/** The error of runs whose picks were made otherwise, with the command that searches them as the others were. */
+async function withCommand(
+  error: unknown,
+  project: Project,
+  { gathering, input }: { readonly gathering: GatherProjectOptions; readonly input: GatherInput },
+): Promise<unknown> {
+  if (!isCryoetPicksError(error, 'conflict') || error.option !== 'runs') return error;
+  const { message, option, available = [] } = error;
+  const others = new Set(available);
+  const usual = await gatherProject(project, { ...gathering, runs: gathering.runs!.filter((run) => !others.has(run)) });
+  const left = available.map((run) => ({ run, reason: message }));
+  const { line, notes } = await detectCommand(project, usual, { ...input, left, overwrite: true });
+  const command = [line, ...notes.map((note) => `(${note})`)].join(' ');
+  return new CryoetPicksError('conflict', `${message}: ${command}`, { option, available, cause: error });
 }
 
 interface Outputs {

@@ -436,17 +436,20 @@ function reasonOf(
   return `no picks of ${quotedNames(lacks)}: the detection did not ${isCut ? 'end' : 'look for it, or not end'}`;
 }
 
-/** How many runs are told with their differences. */
+/** How many ways are told in which picks were made otherwise. */
 const MAX_TOLD = 3;
 
 function refusalOf(others: readonly UngatheredRun[], usual: number): CryoetPicksError {
-  const told = others.slice(0, MAX_TOLD).map(({ run, reason }) => `"${run}" (${reason})`);
-  const more = others.slice(MAX_TOLD).map(({ run }) => run);
-  const rest = more.length === 0 ? '' : `; and ${listNames(more)}`;
+  const byReason = new Map<string, string[]>();
+  for (const { run, reason } of others) byReason.set(reason, [...(byReason.get(reason) ?? []), run]);
+  const ways = [...byReason];
+  const told = ways.slice(0, MAX_TOLD).map(([reason, runs]) => `${listNames(runs)} (${reason})`);
+  const more = ways.slice(MAX_TOLD).flatMap(([, runs]) => runs);
+  if (more.length > 0) told.push(`${listNames(more)} (in other ways)`);
   return new CryoetPicksError(
     'conflict',
     `the picks of ${others.length === 1 ? '1 run' : `${others.length} runs`} were made otherwise than those of ${usual} others: ` +
-      `${told.join(', ')}${rest}; detect these runs again with overwrite, or leave them out of the option runs`,
+      `${told.join(', ')}; leave them out of the option runs, or detect them as the others with the option overwrite`,
     { option: 'runs', available: others.map(({ run }) => run) },
   );
 }

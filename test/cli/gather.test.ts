@@ -209,6 +209,13 @@ describe('gather', () => {
     );
     expect(await readdir(folder)).not.toContain('gathered.csv');
     expect((await gather('--run', 'TS_1*', 'TS_2*')).exitCode).toBe(0);
+    expect(stderr).toContain(
+      'leave them out of --run, or detect them as the others with --overwrite: npx cryoet-picks',
+    );
+    const command = stderr.trimEnd().slice(stderr.indexOf('npx cryoet-picks'));
+    expect(command).toMatch(/ --run TS_3_3 .* --resume --overwrite$/);
+    expect((await doMissing(command)).exitCode).toBe(0);
+    expect((await gather()).exitCode).toBe(0);
   });
 
   it('gather beside processes at work tells the runs that they have claimed, and a command that shares the rest with them', async () => {
