@@ -103,7 +103,8 @@ export async function openTomogramOf(
     );
   }
   const { where, available } = await describeMissing(tree, run, { voxelSpacing, signal });
-  const message = `${name} not found ${where}; available: ${listNames(available)}`;
+  const apart = /@[\d.]+$/.test(type) ? '; give the voxel spacing by the option voxelSpacing' : '';
+  const message = `${name} not found ${where}; available: ${listNames(available)}${apart}`;
   throw new CryoetPicksError('not-found', message, { available });
 }
 

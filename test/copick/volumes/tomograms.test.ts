@@ -159,6 +159,14 @@ describe('Run.tomogram', () => {
       'tomogram "isonet" not found in run "TS_5_4"; available: "denoised@10.000", "wbp@10.000", "wbp@20.000"',
     ],
     [
+      'a type with its spacing in one word',
+      'wbp@10',
+      {},
+      'not-found',
+      'tomogram "wbp@10" not found in run "TS_5_4"; available: "denoised@10.000", "wbp@10.000", "wbp@20.000"; ' +
+        'give the voxel spacing by the option voxelSpacing',
+    ],
+    [
       'a type that is not at this spacing',
       'denoised',
       { voxelSpacing: 20 },

@@ -187,17 +187,32 @@ const bullmq: Engine = {
     const port = await freePort();
     // Short intervals are settings of this test; a queue in use keeps those of the example.
     const intervals = { LOCK_MS: '2000', STALLED_MS: '1000' };
-    const env = { REDIS_URL: `redis://127.0.0.1:${port}`, MODEL: model, TSX_TSCONFIG_PATH: example('tsconfig.json') };
+    const env = {
+      REDIS_URL: `redis://:secret@127.0.0.1:${port}/3`,
+      MODEL: model,
+      TSX_TSCONFIG_PATH: example('tsconfig.json'),
+    };
     const options = { cwd, env: { ...env, ...intervals }, timeout: patience };
-    const file = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '', '--dir', cwd];
+    const file = [
+      '--appendonly',
+      'yes',
+      '--appendfsync',
+      'always',
+      '--save',
+      '',
+      '--dir',
+      cwd,
+      '--requirepass',
+      'secret',
+    ];
     const redis = () => start('redis-server', ['--port', String(port), '--bind', '127.0.0.1', ...file], options);
     const tsx = ['--import', import.meta.resolve('tsx')];
     const node = (...args: readonly string[]) => runWell(process.execPath, [...tsx, ...args], options);
     const worker = (more = {}) =>
-      start(process.execPath, [...tsx, example('worker.ts')], { ...options, env: { ...options.env, ...more } });
+      start(process.execPath, [...tsx, example('worker.mts')], { ...options, env: { ...options.env, ...more } });
     const enqueue = async (config: string, ...counts: readonly string[]) => {
-      const said = await node(example('enqueue.ts'), config);
-      return counts.filter((one) => !said.includes(one)).map((one) => `enqueue.ts says ${said}, expected ${one}`);
+      const said = await node(example('enqueue.mts'), config, '--tomogram', 'denoised@10');
+      return counts.filter((one) => !said.includes(one)).map((one) => `enqueue.mts says ${said}, expected ${one}`);
     };
     const expected = [...failing].map(([name, code]) => `${name} after ${triedAgain.includes(code) ? 3 : 1}`);
     const untilDone = async (failures: number) => {

@@ -1,7 +1,7 @@
 // Prints what is in the queue of examples/batch, as JSON.
 
 import { Queue } from 'bullmq';
-import { connection, queueName, type Search } from '../../../examples/batch/queue.ts';
+import { connection, queueName, type Search } from '../../../examples/batch/queue.mts';
 
 const queue = new Queue<Search>(queueName, { connection });
 const { waiting = 0, active = 0, delayed = 0 } = await queue.getJobCounts('waiting', 'active', 'delayed');

@@ -1,6 +1,6 @@
 // Puts the runs of a copick project into a queue on Redis, from which any number of workers take them:
 //
-//     npx tsx enqueue.ts copick.json --tomogram denoised
+//     npx tsx enqueue.mts copick.json --tomogram denoised@10
 //
 // Run it again at any time: a run that waits is not put in twice, one that failed is tried again, and of one that is done a worker
 // sees whether its picks are still there.
@@ -9,7 +9,7 @@ import { realpath } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { Queue } from 'bullmq';
 import { openProject } from 'cryoet-picks/node';
-import { connection, idOf, queueName, type Search } from './queue.ts';
+import { connection, idOf, queueName, type Search } from './queue.mts';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

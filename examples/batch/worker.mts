@@ -1,6 +1,6 @@
 // Searches runs that wait in the queue, until it is stopped:
 //
-//     node --import tsx worker.ts
+//     node --import tsx worker.mts
 //
 // Start as many as you like, on any machines that see the project. SIGTERM ends one after its run.
 
@@ -8,7 +8,7 @@ import { UnrecoverableError, Worker } from 'bullmq';
 import { detectRun, isCryoetPicksError, type Project } from 'cryoet-picks';
 import { loadModel, openProject } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
-import { connection, queueName, type Search } from './queue.ts';
+import { connection, queueName, type Search, tomogramOptions } from './queue.mts';
 
 /** What another try may mend; a tomogram that is broken stays so. */
 const passing: ReadonlySet<string> = new Set(['unavailable', 'write-failed']);
@@ -21,7 +21,10 @@ async function search({ config, run, tomogram, userId, sessionId }: Search): Pro
   projects.set(config, project);
   try {
     // With `resume`, a run that another worker has done is not searched again.
-    const { picks, status } = await detectRun(project, run, { model, tomogram, userId, sessionId, resume: true });
+    const { picks, status } = await detectRun(project, run, {
+      ...{ model, userId, sessionId, resume: true },
+      ...tomogramOptions(tomogram),
+    });
     return `${picks.length} picks${status === 'skipped' ? ', done before' : ''}`;
   } catch (error) {
     if (!isCryoetPicksError(error) || passing.has(error.code)) throw error;
