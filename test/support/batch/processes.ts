@@ -76,12 +76,17 @@ export async function runWell(program: string, args: readonly string[], options?
   throw new Error(`${program} ${args.join(' ')} ended with ${code}: ${(stderr || stdout).slice(-1000)}`);
 }
 
-/** Waits until something holds. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, timeout = 60_000): Promise<void> {
+/** Waits until something holds; looks at intervals, in ms. */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  timeout = 60_000,
+  interval = 50,
+): Promise<void> {
   const end = performance.now() + timeout;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`waited ${timeout / 1000} s in vain for ${what}`);
-    await delay(50);
+    await delay(interval);
   }
 }
 

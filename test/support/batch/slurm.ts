@@ -123,5 +123,5 @@ export async function untilEnded(cluster: Cluster, job: string | undefined, time
     const states = await statesOf(cluster, job);
     return states.every((state) => /^(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL)$/.test(state));
   };
-  await until(job === undefined ? 'all jobs' : `job ${job}`, isEnded, timeout);
+  await until(job === undefined ? 'all jobs' : `job ${job}`, isEnded, timeout, 500);
 }
