@@ -16,6 +16,7 @@ import {
   writeTomogram,
 } from '../../src/entry/index.ts';
 import { projectOf } from '../support/copick-tree.ts';
+import { gatherMemory } from '../support/gather-memory.ts';
 import { calibrated, identityModel } from '../support/identity-model.ts';
 import { noise, sourceOf } from '../support/volumes.ts';
 
@@ -370,4 +371,12 @@ describe('gatherProject', () => {
     const result = await gatherProject(project);
     await expect(result.picks({ signal: AbortSignal.abort('stop') }).next()).rejects.toBe('stop');
   });
+
+  it('gatherProject holds a few runs at a time: five times as many take no more memory', async () => {
+    await gatherMemory(20);
+    const [few, many] = [await gatherMemory(20), await gatherMemory(100)];
+    expect(many.picks).toBe(5 * few.picks);
+    // The picks of each run take over 200 kB.
+    expect((many.bytes - few.bytes) / 80).toBeLessThan(20_000);
+  }, 60_000);
 });
