@@ -102,7 +102,7 @@ export function visible(line: string): string {
 
 /**
  * A value as JSON whose strings are safe to show in a terminal; reading it gives the same value, with options of the library named
- * as on the command line in each `message`.
+ * as on the command line in each `message` and `reason`.
  */
 export function visibleJson(value: unknown): string {
   return JSON.stringify(value, worded, 2)
@@ -121,7 +121,7 @@ export function eventLine({ event, ...fields }: TerminalEvent): string {
 }
 
 function worded(key: string, field: unknown): unknown {
-  return key === 'message' && typeof field === 'string' ? inFlags(field) : field;
+  return (key === 'message' || key === 'reason') && typeof field === 'string' ? inFlags(field) : field;
 }
 
 /** Options of {@link formatTable}. */

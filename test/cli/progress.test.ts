@@ -51,6 +51,19 @@ describe('info --progress', () => {
     expect(await progress()).toMatchObject({ claimed: [], missing: ['TS_2_3', 'TS_4_3', 'TS_5_3'] });
   });
 
+  it('info --progress and gather tell a failure in the words of the command line, once with the name of the run', async () => {
+    const reason = 'tomogram "x" in run "TS_3_3" lacks chunks; set the option allowMissingChunks';
+    await detect(['TS_1_3']);
+    await detect(['TS_3_3'], { ...model, score: async () => Promise.reject(new Error(reason)) });
+    const told = 'tomogram "x" lacks chunks; set --allow-missing-chunks';
+    const { stdout } = await captureCli(['info', config, '--progress']);
+    expect(stdout).toContain(told);
+    const { stderr } = await captureCli(['gather', config]);
+    expect(stderr).toContain(told);
+    const document = JSON.parse((await captureCli(['gather', config, '--json'])).stdout);
+    expect(document.failed[0].reason).toContain('set --allow-missing-chunks');
+  });
+
   it('info --progress is of one user and session, and of the runs that are named', async () => {
     expect(await progress()).toMatchObject({ done: [], claimed: [], failed: [], missing: runs });
     await detect(runs);

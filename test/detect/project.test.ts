@@ -688,7 +688,8 @@ describe('detectProject', () => {
       return tomogram;
     };
     for await (const { run } of detectProject(project, { tomogram: 'denoised', model, jobs: 3, prepare })) {
-      expect(run).toBe('TS_1');
+      // Whichever is done first.
+      expect(names).toContain(run);
       break;
     }
     expect(begun).toBeLessThan(names.length);
