@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { DetectDocument, RunSummary } from '../../../src/cli/detect.ts';
 import { isHidden } from '../../../src/node/file-lock.ts';
 import { Random } from '../fuzz/random.ts';
@@ -37,13 +37,25 @@ export interface SoakReport {
   readonly seconds: number;
   /** Runs that were finished when the process was killed, kill by kill. */
   readonly killedAfter: readonly number[];
-  /** Highest resident memory in MB, and its growth from run 100 (or the first fifth) to the last; undefined where the system does not tell. */
-  readonly peak?: number | undefined;
-  readonly growth?: number | undefined;
+  /** What the process of the undisturbed detection held, and of that with `--claim`; empty of fewer than 200 runs. */
+  readonly held: readonly Growth[];
 }
 
-/** Growth of the resident memory, in MB, that is more than the noise of the collector. */
-const MAX_GROWTH = 100;
+/** How what a process holds grows from run 100 to the last, between medians of the first and of the last five samples. */
+export interface Growth {
+  readonly what: string;
+  /** Of the resident memory, in kB a run. */
+  readonly residentPerRun: number;
+  /** Of the heap after a collection, as a share. */
+  readonly heap: number;
+  /** Open files and threads, at first and at last; 0 where the system does not tell. */
+  readonly files: readonly [number, number];
+  readonly threads: readonly [number, number];
+}
+
+/** What may grow: kB a run of the resident memory, and the share of the heap. A pool may start for a broken tomogram, and end. */
+const MAX_RESIDENT_PER_RUN = 50;
+const MAX_HEAP = 0.05;
 
 /**
  * Detects particles in a project of many small tomograms, some of them broken, through the command line; then once more in a
@@ -56,25 +68,30 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const { runs, config, model } = await writeSoakProject(options);
   const before = await treeOf(join(folder, 'static'));
   const args = (overlay: string, ...more: string[]) => {
-    const submission = join(folder, `${overlay}.csv`);
-    const flags = ['--model', model, '--threads', '1', '--overlay', join(folder, overlay), '--submission', submission];
+    const flags = ['--model', model, '--threads', '1', '--overlay', join(folder, overlay)];
     return [cli, 'detect', config, ...flags, ...more];
   };
+  const submission = (overlay: string) => ['--submission', join(folder, `${overlay}.csv`)];
 
   await writeOverlay(join(folder, 'undisturbed'), runs);
   const placed = new Set((await treeOf(join(folder, 'undisturbed'))).keys());
   const started = performance.now();
-  const whole = await runCli(args('undisturbed'));
+  const whole = await runCli(args('undisturbed'), join(folder, 'undisturbed.jsonl'));
   const seconds = (performance.now() - started) / 1000;
   if (whole.exitCode !== 1) problems.push(`detect ended with ${whole.exitCode}: ${whole.stderr.slice(-500)}`);
   const undisturbed = await treeOf(join(folder, 'undisturbed'));
   problems.push(...litterIn(undisturbed, placed));
 
-  const again = await runCli(args('undisturbed', '--resume', '--json'));
+  const again = await runCli(args('undisturbed', '--resume', '--json', ...submission('undisturbed')));
   const document = JSON.parse(again.stdout.trimEnd().split('\n').at(-1)!) as DetectDocument;
   const { rows, deviations } = await compareRuns(runs, { document, stderr: whole.stderr, folder });
   problems.push(...deviations);
   problems.push(...differences(undisturbed, await treeOf(join(folder, 'undisturbed')), 'after --resume'));
+
+  await writeOverlay(join(folder, 'claimed'), runs);
+  const claimed = await runCli(args('claimed', '--claim'), join(folder, 'claimed.jsonl'));
+  if (claimed.exitCode !== 1) problems.push(`detect --claim ended with ${claimed.exitCode}`);
+  problems.push(...differences(undisturbed, await treeOf(join(folder, 'claimed')), 'with --claim'));
 
   await writeOverlay(join(folder, 'killed'), runs);
   const random = new Random(seed, 'kills');
@@ -88,15 +105,15 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     if (killed.endedWith !== undefined)
       problems.push(`kill ${kill + 1}: detect ended by itself with ${killed.endedWith}`);
   }
-  const finished = await runCli(args('killed', '--resume', '--json'));
+  const finished = await runCli(args('killed', '--resume', '--json', ...submission('killed')));
   if (finished.exitCode !== 1) problems.push(`the last --resume ended with ${finished.exitCode}`);
   problems.push(...differences(undisturbed, await treeOf(join(folder, 'killed')), 'after the kills'));
   if ((await hashOf(join(folder, 'killed.csv'))) !== (await hashOf(join(folder, 'undisturbed.csv'))))
     problems.push('the submission after the kills differs from the undisturbed one');
   problems.push(...differences(before, await treeOf(join(folder, 'static')), 'in the folder of tomograms'));
 
-  const memory = memoryOf(whole.resident, whole.peak);
-  if ((memory.growth ?? 0) > MAX_GROWTH) problems.push(`the memory grew by ${memory.growth?.toFixed(0)} MB`);
+  const held = [...growthOf('detect', whole.samples), ...growthOf('detect --claim', claimed.samples)];
+  problems.push(...held.flatMap(problemsOfGrowth));
   const statuses = document.runs.map(({ status }) => status);
   const failed = statuses.filter((status) => status === 'failed').length;
   return {
@@ -106,7 +123,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     failed,
     seconds,
     killedAfter,
-    ...memory,
+    held,
   };
 }
 
@@ -114,28 +131,41 @@ interface Finished {
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** Resident memory in MB after each run; empty where the system does not tell. */
-  readonly resident: readonly number[];
-  readonly peak: number;
+  /** What the process held after every tenth run, if that was asked for. */
+  readonly samples: readonly Sample[];
 }
 
-/** Runs the command line to its end; after 20 minutes it is ended. */
-async function runCli(args: readonly string[]): Promise<Finished> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 1_200_000 });
-  let [stdout, stderr, peak] = ['', '', 0];
-  const resident: number[] = [];
+/** What a process held after some runs, as `probe.mjs` writes it. */
+interface Sample {
+  readonly runs: number;
+  /** Bytes. */
+  readonly resident: number;
+  readonly heap: number;
+  readonly files?: number | undefined;
+  readonly threads?: number | undefined;
+}
+
+/** Runs the command line to its end; after 20 minutes it is ended. What it holds on the way is written to a file. */
+async function runCli(args: readonly string[], samples?: string): Promise<Finished> {
+  const probe = fileURLToPath(new URL('probe.mjs', import.meta.url));
+  // What V8 compiles while it runs would count as heap.
+  const probed = samples === undefined ? [] : ['--expose-gc', '--no-opt', '--no-sparkplug', '--import', probe];
+  const child = spawn(process.execPath, [...probed, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 1_200_000,
+    env: { ...process.env, SOAK_PROBE: JSON.stringify({ file: samples, every: 10 }) },
+  });
+  let [stdout, stderr] = ['', ''];
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    stdout += `${line}\n`;
-    const memory = memoryOfProcess(child);
-    if (memory === undefined) return;
-    resident.push(memory.resident);
-    peak = Math.max(peak, memory.peak);
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
   });
   const [exitCode] = await once(child, 'close');
-  return { exitCode, stdout, stderr, resident, peak };
+  const lines =
+    samples === undefined ? [] : (await readFile(samples, 'utf8').catch(() => '')).split('\n').filter(Boolean);
+  return { exitCode, stdout, stderr, samples: lines.map((line) => JSON.parse(line) as Sample) };
 }
 
 interface KillAt {
@@ -166,24 +196,38 @@ async function killCli(
   return signal === 'SIGKILL' ? { found } : { found, endedWith: code };
 }
 
-function memoryOfProcess({ pid }: ChildProcess): { readonly resident: number; readonly peak: number } | undefined {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    const of = (name: string) =>
-      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? Number.NaN) / 1000;
-    const [resident, peak] = [of('VmRSS'), of('VmHWM')];
-    return resident > 0 ? { resident, peak } : undefined;
-  } catch {
-    return undefined;
-  }
+function growthOf(what: string, all: readonly Sample[]): Growth[] {
+  const samples = all.filter(({ runs }) => runs >= 100);
+  if (samples.length < 10) return [];
+  const medianOf = (some: readonly Sample[], field: keyof Sample) => {
+    const values = some.flatMap((one) => one[field] ?? []).sort((a, b) => a - b);
+    return values[Math.floor(values.length / 2)] ?? 0;
+  };
+  const [first, last] = [samples.slice(0, 5), samples.slice(-5)];
+  const both = (field: keyof Sample): readonly [number, number] => [medianOf(first, field), medianOf(last, field)];
+  const grown = medianOf(last, 'resident') - medianOf(first, 'resident');
+  return [
+    {
+      what,
+      residentPerRun: grown / 1000 / (medianOf(last, 'runs') - medianOf(first, 'runs')),
+      heap: medianOf(last, 'heap') / medianOf(first, 'heap') - 1,
+      files: both('files'),
+      threads: both('threads'),
+    },
+  ];
 }
 
-/** The growth is between medians of 20 runs, from run 100, or from the first fifth of fewer runs. */
-function memoryOf(resident: readonly number[], peak: number): Pick<SoakReport, 'peak' | 'growth'> {
-  if (resident.length === 0) return {};
-  const start = Math.min(100, Math.floor(resident.length / 5));
-  const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-  return { peak, growth: median(resident.slice(-20)) - median(resident.slice(start, start + 20)) };
+function problemsOfGrowth({ what, residentPerRun, heap, files, threads }: Growth): string[] {
+  const problems: string[] = [];
+  if (residentPerRun > MAX_RESIDENT_PER_RUN)
+    problems.push(`${what}: the memory grew by ${residentPerRun.toFixed(0)} kB a run`);
+  if (heap > MAX_HEAP) problems.push(`${what}: the heap grew by ${(100 * heap).toFixed(1)} %`);
+  for (const [name, range] of [
+    ['open files', files],
+    ['threads', threads],
+  ] as const)
+    if (range[0] !== range[1]) problems.push(`${what}: from ${range.join(' to ')} ${name}`);
+  return problems;
 }
 
 interface Outcomes {
