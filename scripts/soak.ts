@@ -1,7 +1,7 @@
 /**
  * Searches a project of 500 tomograms, 25 of them broken in different ways, with the built command line; once more with `--claim`, and
  * once more in a process that is killed ten times and resumed. Every run must end as its kind says, and the overlays must be the same,
- * byte by byte. From run 100 on, RSS may grow by 50 kB a run and the heap by 5 %; open files and threads stay as many.
+ * byte by byte. From run 100 on, RSS may grow by 50 kB a run and the heap by 5 %; open files and threads may not.
  *
  *     npm run soak -- [--tomograms 500] [--broken 25] [--kills 10] [--seed 1]
  */
