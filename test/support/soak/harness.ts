@@ -37,23 +37,26 @@ export interface SoakReport {
   readonly seconds: number;
   /** Runs that were finished when the process was killed, kill by kill. */
   readonly killedAfter: readonly number[];
-  /** What the process of the undisturbed detection held, and of that with `--claim`; empty of fewer than 200 runs. */
+  /** What the process of the undisturbed detection held, and of that with `--claim`; empty of fewer than 250 runs. */
   readonly held: readonly Growth[];
 }
 
-/** How what a process holds grows from run 100 to the last, between medians of the first and of the last five samples. */
+/**
+ * How what a process holds grows from run 100 to the last: from the least in the first half of the samples to the least in the second.
+ * A pool that some tomogram starts, and that ends when it is idle, is no growth.
+ */
 export interface Growth {
   readonly what: string;
   /** Of the resident memory, in kB a run. */
   readonly residentPerRun: number;
   /** Of the heap after a collection, as a share. */
   readonly heap: number;
-  /** Open files and threads, at first and at last; 0 where the system does not tell. */
+  /** Open files and threads, in the first half and in the second; 0 where the system does not tell. */
   readonly files: readonly [number, number];
   readonly threads: readonly [number, number];
 }
 
-/** What may grow: kB a run of the resident memory, and the share of the heap. Files and threads must not: a pool that was started for a broken tomogram may have ended. */
+/** What may grow: kB a run of the resident memory, and the share of the heap. Files and threads may not. */
 const MAX_RESIDENT_PER_RUN = 50;
 const MAX_HEAP = 0.05;
 
@@ -198,21 +201,19 @@ async function killCli(
 
 function growthOf(what: string, all: readonly Sample[]): Growth[] {
   const samples = all.filter(({ runs }) => runs >= 100);
-  if (samples.length < 10) return [];
-  const medianOf = (some: readonly Sample[], field: keyof Sample) => {
-    const values = some.flatMap((one) => one[field] ?? []).sort((a, b) => a - b);
-    return values[Math.floor(values.length / 2)] ?? 0;
-  };
-  const [first, last] = [samples.slice(0, 5), samples.slice(-5)];
-  const both = (field: keyof Sample): readonly [number, number] => [medianOf(first, field), medianOf(last, field)];
-  const grown = medianOf(last, 'resident') - medianOf(first, 'resident');
+  if (samples.length < 14) return [];
+  const middle = Math.floor(samples.length / 2);
+  const least = (some: readonly Sample[], field: keyof Sample) => Math.min(...some.map((one) => one[field] ?? 0));
+  const halves = (field: keyof Sample) =>
+    [least(samples.slice(0, middle), field), least(samples.slice(middle), field)] as const;
+  const [resident, heap] = [halves('resident'), halves('heap')];
   return [
     {
       what,
-      residentPerRun: grown / 1000 / (medianOf(last, 'runs') - medianOf(first, 'runs')),
-      heap: medianOf(last, 'heap') / medianOf(first, 'heap') - 1,
-      files: both('files'),
-      threads: both('threads'),
+      residentPerRun: (resident[1] - resident[0]) / 1000 / (samples[middle]!.runs - samples[0]!.runs),
+      heap: heap[1] / heap[0] - 1,
+      files: halves('files'),
+      threads: halves('threads'),
     },
   ];
 }
