@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Claim, Claims, NextClaimOptions } from '../detect/claims.ts';
 import { describeSystemError, errnoOf } from './atomic-files.ts';
-import { makeTag, ownerState, tagOfTemporary, temporaryBeside } from './file-lock.ts';
+import { isTag, makeTag, ownerState, tagOfTemporary, temporaryBeside } from './file-lock.ts';
 
 /** What claims need of a file system; each call fails with the codes of Node. */
 export interface ClaimFiles {
@@ -107,8 +107,10 @@ export function fileClaims(root: string, { files, lease, onTakeOver }: FileClaim
 const MAX_PAUSE = 2000;
 
 function unusable(path: string, cause: unknown): CryoetPicksError {
-  const message = `cannot share runs by claims in ${path}: ${describeSystemError(cause)}`;
-  return new CryoetPicksError('unavailable', message, { cause, path });
+  // Such as that of a file where the folder of a claim belongs.
+  const { path: place = path } = cause as { readonly path?: string };
+  const message = `cannot share runs by claims: ${place}: ${describeSystemError(cause)}`;
+  return new CryoetPicksError('unavailable', message, { cause, path: place });
 }
 
 /** A folder of claims, and how long they hold. */
@@ -301,9 +303,19 @@ async function firstAbandoned(
   return undefined;
 }
 
-/** The tag in the folder of a claim; undefined if it was just given back, or its owner was killed then. */
+/**
+ * The tag in the folder of a claim; undefined if it was just given back, or its owner was killed then.
+ *
+ * @throws `unavailable`, naming it, for a file that is none of a claim: it is somebody else's, and stays.
+ */
 async function tagOf(path: string, files: ClaimFiles): Promise<string | undefined> {
-  return (await files.list(path)).find((one) => !one.startsWith('.'));
+  const inside = await files.list(path);
+  // A network file system keeps a file that is open under such a name until it is closed.
+  const foreign = inside.find((one) => !isTag(one) && !one.startsWith('.nfs'));
+  if (foreign === undefined) return inside.find(isTag);
+  const file = join(path, foreign);
+  const message = `cannot share runs by claims: ${file} is not of a claim; move it elsewhere`;
+  throw new CryoetPicksError('unavailable', message, { path: file });
 }
 
 /** Asks once, and gives the same answer from then on. */
@@ -382,6 +394,7 @@ async function tidy({ seen, takenOver, place }: TakeOver): Promise<boolean> {
   let isInDoubt = false;
   for (const name of names.filter((one) => !one.startsWith('.'))) {
     const path = join(folder, name);
+    // What is not of a claim stays.
     const tag = await tagOf(path, files).catch(() => undefined);
     const state = tag === undefined ? 'free' : await stateOf(join(path, tag), { seen, timeNow, place });
     if (state === 'in doubt') isInDoubt = true;
@@ -393,7 +406,8 @@ async function tidy({ seen, takenOver, place }: TakeOver): Promise<boolean> {
     const modified = await files.modified(path).catch(() => now);
     // Such a file lives for moments.
     if (ownerState(tag) !== 'dead' && now - modified <= lease) continue;
-    for (const inside of await files.list(path).catch(() => [])) await files.remove(join(path, inside)).catch(() => {});
+    const inside = await files.list(path).catch(() => []);
+    for (const one of inside.filter(isTag)) await files.remove(join(path, one)).catch(() => {});
     await files.remove(path).catch(() => {});
     await files.removeFolder(path).catch(() => {});
   }

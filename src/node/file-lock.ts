@@ -202,6 +202,11 @@ export function makeTag(): string {
 
 let ownStart: string | undefined;
 
+/** True for what could be the tag of a process. */
+export function isTag(name: string): boolean {
+  return TAG.test(name);
+}
+
 /** Tells whether the process of a tag still runs; `unknown` on another machine, or if it is not a tag. */
 export function ownerState(tag: string): 'alive' | 'dead' | 'unknown' {
   const [, machine, pid, start] = TAG.exec(tag) ?? [];

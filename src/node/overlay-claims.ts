@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, relative } from 'node:path';
 import { folderOf } from '../copick/layout.ts';
@@ -101,10 +101,15 @@ export function overlayClaims(project: Project, options: OverlayClaimsOptions = 
 /** The file system, by its calls. */
 export const nodeFiles: ClaimFiles = {
   async list(folder) {
-    return readdir(folder).catch((error: unknown) => {
+    try {
+      // What lies behind a link is not of claims.
+      if ((await lstat(folder)).isSymbolicLink())
+        throw Object.assign(new Error('a link'), { code: 'ENOTDIR', path: folder });
+      return await readdir(folder);
+    } catch (error) {
       if (errnoOf(error) === 'ENOENT') return [];
       throw error;
-    });
+    }
   },
   async makeFolder(path) {
     await mkdir(path, { recursive: true });

@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { Claim } from '../../src/entry/index.ts';
 import { fileClaims, heartbeatOf } from '../../src/node/claims.ts';
 import { machineOf, makeTag } from '../../src/node/file-lock.ts';
+import { nodeFiles } from '../../src/node/overlay-claims.ts';
 import { type Hostility, machine } from '../support/claims/hostile-files.ts';
 import { Random } from '../support/fuzz/random.ts';
 import { filesBelow } from '../support/simulated-project.ts';
@@ -54,6 +55,49 @@ describe.concurrent('claims by files', () => {
     expect(await a.claims.next(['x', 'y'], { group, isOpen: async () => false })).toBeUndefined();
     expect(await filesBelow(folder)).toEqual([]);
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it.each<[string, string, (claim: string, other: string) => Promise<unknown>]>([
+    ['a link to a folder of others', 'x', (claim, other) => symlink(other, claim)],
+    ['a file', 'x', (claim) => writeFile(claim, 'mine')],
+    [
+      'a folder with a file of others',
+      'x/README.txt',
+      async (claim) => {
+        await mkdir(claim);
+        await writeFile(join(claim, 'README.txt'), 'mine');
+      },
+    ],
+    [
+      'a folder with a hidden file of others',
+      'x/.DS_Store',
+      async (claim) => {
+        await mkdir(claim);
+        await writeFile(join(claim, '.DS_Store'), 'mine');
+      },
+    ],
+  ])('in the place of a claim, %s is named and stays as it is', async (_, named, put) => {
+    const folder = await tempDir();
+    const other = join(folder, 'other');
+    await mkdir(other);
+    await writeFile(join(other, 'tomo.mrc'), 'theirs');
+    await utimes(join(other, 'tomo.mrc'), 1, 1);
+    const place = join(folder, 'root', group);
+    await mkdir(place, { recursive: true });
+    await put(join(place, 'x'), other);
+    const before = await filesBelow(folder);
+    const claims = fileClaims(join(folder, 'root'), { files: nodeFiles, lease });
+    const claim = await claims.next(['x', 'y'], always);
+    expect(claim?.name).toBe('y');
+    await expect(claims.next(['x'], always)).rejects.toMatchObject({
+      code: 'unavailable',
+      path: join(place, named),
+      message: expect.stringContaining(join(place, named)),
+    });
+    await claim?.release();
+    expect(await claims.next(['x'], { group, isOpen: async () => false }).catch(() => undefined)).toBeUndefined();
+    expect(await filesBelow(folder)).toEqual(before);
+    expect(await readFile(join(other, 'tomo.mrc'), 'utf8')).toBe('theirs');
   });
 
   it('claims of different groups do not meet', async () => {
