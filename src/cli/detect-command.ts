@@ -45,7 +45,7 @@ export async function detectCommand(
   const notes: string[] = [];
   const words = [
     ...['detect', config],
-    ...(names.length === 0 ? [] : ['--run', ...names]),
+    ...runWords(names),
     ...(overlay === undefined ? [] : ['--overlay', overlay]),
     ...(userId === undefined ? [] : ['--user-id', userId]),
     ...(sessionId === undefined ? [] : ['--session-id', sessionId]),
@@ -55,6 +55,13 @@ export async function detectCommand(
     ...(overwrite ? ['--overwrite'] : []),
   ];
   return { line: commandLine(words), notes };
+}
+
+/** The option that names runs: one that begins with a dash would be taken for an option of its own. */
+function runWords(names: readonly string[]): string[] {
+  const plain = names.filter((name) => !name.startsWith('-'));
+  const others = names.filter((name) => name.startsWith('-')).map((name) => `--run=${name}`);
+  return [...(plain.length === 0 ? [] : ['--run', ...plain]), ...others];
 }
 
 /** With `--claim`, runs that have failed are searched again only as often as `--retries` says, over all processes. */

@@ -4,11 +4,12 @@ import { showJson } from '../core/json.ts';
 import { type OpenTomogramOptions, openRules, type Tomogram } from '../ome-zarr/tomogram.ts';
 import { type FeaturesEntry, featuresRules, findFeatures, type TomogramFeaturesFilter } from './features.ts';
 import { type FoundImage, imageFolder, listOrReport, openImageOf, withoutEmptyShadows } from './images.ts';
-import { formatSpacing, type NameFilter, nameFilter, nearestLabel, parseName } from './layout.ts';
+import { folderOf, formatSpacing, type NameFilter, nameFilter, nearestLabel, parseName } from './layout.ts';
 import {
   type Deletable,
   type Located,
   listNames,
+  locate,
   locationOf,
   markShadowed,
   type ProjectTree,
@@ -103,9 +104,12 @@ export async function openTomogramOf(
     );
   }
   const { where, available } = await describeMissing(tree, run, { voxelSpacing, signal });
+  // Where there is none at all, the folder may have been moved, or its disk be away.
+  const folder = available.length > 0 ? undefined : locate(tree.static ?? tree.overlay, folderOf('spacing', { run }));
+  const inFolder = folder === undefined ? '' : `, in ${folder}`;
   const apart = /@[\d.]+$/.test(type) ? '; give the voxel spacing by the option voxelSpacing' : '';
-  const message = `${name} not found ${where}; available: ${listNames(available)}${apart}`;
-  throw new CryoetPicksError('not-found', message, { available });
+  const message = `${name} not found ${where}${inFolder}; available: ${listNames(available)}${apart}`;
+  throw new CryoetPicksError('not-found', message, { available, path: folder });
 }
 
 /** Where a tomogram is missing, and what is there. */

@@ -568,6 +568,7 @@ async function candidatesOf(
   } catch (error) {
     signal?.throwIfAborted();
     if (isCryoetPicksError(error, 'not-found')) return { reason: 'there are no candidates' };
+    if (isCryoetPicksError(error, 'corrupt-data')) return { reason: `its candidates are damaged: ${error.message}` };
     throw error;
   }
 }

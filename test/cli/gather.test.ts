@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parsePicks, picksFormat } from '../../src/entry/formats.ts';
@@ -256,10 +256,16 @@ describe('gather', () => {
     expect(runs.map((run: { status: string }) => run.status)).toEqual(['skipped', 'skipped', 'skipped']);
   });
 
-  it('gather leaves a submission that is there as it was if candidates are damaged', async () => {
+  it('gather takes the picks of the files, and says so, if candidates are damaged; it leaves a submission as it was if they are of another run', async () => {
     await gather('--submission', at('gathered.csv'));
     const before = await readFile(at('gathered.csv'), 'utf8');
-    await writeFile(at('overlay/ExperimentRuns/TS_3_3/Picks/.cryoet-picks_0.candidates'), 'no gzip');
+    const candidates = (run: string) => at(`overlay/ExperimentRuns/${run}/Picks/.cryoet-picks_0.candidates`);
+    await writeFile(candidates('TS_3_3'), 'no gzip');
+    const damaged = await gather('--submission', at('other.csv'));
+    expect(damaged.exitCode).toBe(0);
+    expect(damaged.stdout).toMatch(/picks of the files of 1 run \("TS_3_3"\): its candidates are damaged: /);
+    expect(await readFile(at('other.csv'), 'utf8')).toBe(before);
+    await copyFile(candidates('TS_1_3'), candidates('TS_3_3'));
     const { exitCode, stderr } = await gather('--submission', at('gathered.csv'));
     expect(exitCode).toBe(1);
     expect(stderr).toContain('.cryoet-picks_0.candidates');

@@ -126,6 +126,14 @@ describe('gatherProject', () => {
       ['candidates', undefined],
     ]);
     expect(some.picks.map(({ picks }) => picks)).toEqual(found.map(({ picks }) => picks));
+    const damaged = project.overlayStore!;
+    await damaged.set('/ExperimentRuns/TS_3/Picks/.cryoet-picks_0.candidates', new Uint8Array(300));
+    const others = await gathered(project);
+    expect(others.picks.map(({ from, reason }) => [from, reason])[2]).toEqual([
+      'picks',
+      expect.stringMatching(/^its candidates are damaged: candidates .*TS_3/),
+    ]);
+    expect(others.picks.map(({ picks }) => picks)).toEqual(found.map(({ picks }) => picks));
     const mask: RunMask = { of: () => boxMask({ x: [0, 90] }), settings: { x: '0-90' } };
     const inside = await detect(project, { mask, overwrite: true });
     const masked = await gathered(project);

@@ -194,7 +194,10 @@ describe('Run.tomogram', () => {
 
   it('Run.tomogram reports that a run has none', async () => {
     const { run } = await runOf({ overlay: { [`${base}/.meta`]: '' } });
-    await expect(run.tomogram('wbp')).rejects.toThrow('available: none');
+    await expect(run.tomogram('wbp')).rejects.toMatchObject({
+      message: expect.stringMatching(/not found in run "TS_5_4", in .*\/ExperimentRuns\/TS_5_4; available: none/),
+      path: expect.stringMatching(/\/ExperimentRuns\/TS_5_4$/),
+    });
   });
 
   it('Run.tomogram throws for a tomogram without metadata that was asked for', async () => {
