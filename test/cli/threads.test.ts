@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { afterEach, expect, it, vi } from 'vitest';
 import { openModel } from '../../src/cli/runtime.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
@@ -17,7 +18,7 @@ afterEach(() => vi.unstubAllEnvs());
 it.each([
   ['the processors that Slurm gives the task, not those of the machine', { SLURM_CPUS_PER_TASK: '3' }, undefined, 3],
   ['--threads, whatever the scheduler says', { SLURM_CPUS_PER_TASK: '3' }, 2, 2],
-  ['all that the runtime takes, without a scheduler', {}, undefined, undefined],
+  ['it may use cores, without a scheduler', {}, undefined, availableParallelism()],
 ])('the network is loaded with as many threads as %s', async (_, environment, threads, expected) => {
   for (const name of ['SLURM_CPUS_PER_TASK', 'NCPUS', 'PBS_NUM_PPN', 'NSLOTS', 'LSB_DJOB_NUMPROC'])
     vi.stubEnv(name, undefined);
