@@ -980,7 +980,7 @@ const functions: readonly Subject[] = [
   ]),
   fn('gatherProject', 'project options', core.gatherProject, async () => [
     await project(),
-    { runs: ['TS_1'], userId: 'me', sessionId: '1', from: 'candidates', thresholds: 0.5, ...wait() },
+    { runs: ['TS_1'], userId: 'me', sessionId: '1', from: 'candidates', thresholds: {}, ...wait() },
   ]),
   fn('shardOf', 'names shard', core.shardOf, () => [['TS_2', 'TS_1'], { index: 1, count: 2 }]),
   fn('detectRun', 'project run options', core.detectRun, async () => [
