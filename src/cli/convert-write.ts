@@ -12,6 +12,7 @@ import {
 } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered, requireOneVoxelSize } from '../formats/file-context.ts';
 import { decodePicks, encodePicks, lossesOf, type TableColumn } from '../formats/format.ts';
+import { counted } from '../page/counted.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import type { Zyx } from '../space/grid.ts';
 import type { Outcome } from './command.ts';
@@ -19,7 +20,7 @@ import { type FileKind, openOutput, requireApart } from './files.ts';
 import { describeColumns } from './picks-file.ts';
 import { type RunFailure, warnOfFailures } from './project-picks.ts';
 import type { RunGrid } from './run-grids.ts';
-import { counted, describeFailure, type Terminal } from './terminal.ts';
+import { describeFailure, type Terminal } from './terminal.ts';
 
 /** Picks that were read, and what is known about them. */
 export interface Source {

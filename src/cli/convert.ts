@@ -8,6 +8,7 @@ import { isCryoetPicksError } from '../core/errors.ts';
 import { formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { configOfCroissant } from '../node/open-project.ts';
+import { counted } from '../page/counted.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
 import { chosen } from './choose.ts';
@@ -25,7 +26,7 @@ import {
   tried,
 } from './project-picks.ts';
 import { gridLines, neededGrid, type RunGrid } from './run-grids.ts';
-import { counted, describeFailure, describeProblem, type Terminal, UsageError } from './terminal.ts';
+import { describeFailure, describeProblem, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `convert`. */
 export interface ConvertInput extends CommonFlags, PicksFileInput {

@@ -6,6 +6,7 @@ import { figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model } from '../inference/model.ts';
 import { cziiRules } from '../metric/rules.ts';
 import { type Report, type ScoredRun, scorePicks } from '../metric/score.ts';
+import { counted } from '../page/counted.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
 import { difficulties } from '../simulate/tomogram.ts';
@@ -16,7 +17,7 @@ import { buildFolder, openCopick, writeWhole } from './files.ts';
 import { openModel } from './runtime.ts';
 import { scoreLines } from './score.ts';
 import { simulateInto, truthTable } from './simulate.ts';
-import { counted, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 /** The arguments of `demo`. */
 export interface DemoInput extends CommonFlags {

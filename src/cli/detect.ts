@@ -15,6 +15,7 @@ import type { Shard } from '../detect/shards.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import { overlayClaims } from '../node/overlay-claims.ts';
+import { counted } from '../page/counted.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
 import type { VolumeSource } from '../volume/volume.ts';
@@ -31,7 +32,6 @@ import { chosenShard, unusedArrayLine } from './scheduler.ts';
 import {
   commandLine,
   countByObject,
-  counted,
   countTable,
   describeFailure,
   describeProblem,

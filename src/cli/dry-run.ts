@@ -6,6 +6,7 @@ import type { Shard } from '../detect/shards.ts';
 import type { Model } from '../inference/model.ts';
 import { defaultDecodeThreads } from '../node/decode-pool.ts';
 import { readingBytes } from '../ome-zarr/chunk-cache.ts';
+import { counted } from '../page/counted.ts';
 import { picksFromCandidates } from '../picks/candidates.ts';
 import { type Box, boxShape, formatZyx, voxelCount, type Zyx } from '../space/grid.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';
@@ -13,7 +14,7 @@ import { readPaddedInto, type VolumeSource } from '../volume/volume.ts';
 import { chosenRuns } from './choose.ts';
 import type { DetectInput, Outcome } from './command.ts';
 import { fitting, namedRun, openModel } from './runtime.ts';
-import { counted, describeFailure, type Failure, failureOf, formatTable, type Terminal } from './terminal.ts';
+import { describeFailure, type Failure, failureOf, formatTable, type Terminal } from './terminal.ts';
 
 /** The estimated cost of a run. */
 interface RunForecast {

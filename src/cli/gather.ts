@@ -16,6 +16,7 @@ import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { encodeRuns } from '../formats/run-by-run.ts';
 import { projectRules } from '../metric/rules.ts';
 import { type RunningReport, runningScore } from '../metric/score.ts';
+import { counted } from '../page/counted.ts';
 import { truthUsers } from '../page/truth-users.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { chosenRuns } from './choose.ts';
@@ -27,7 +28,7 @@ import { formatToWrite } from './picks-file.ts';
 import { claimedRuns } from './progress.ts';
 import { neededGrid, type RunGrid } from './run-grids.ts';
 import { scoreLines } from './score.ts';
-import { counted, failedRun, sumOf, type Terminal, UsageError } from './terminal.ts';
+import { failedRun, sumOf, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `gather`. */
 export interface GatherInput extends CommonFlags {

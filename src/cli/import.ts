@@ -9,6 +9,7 @@ import { checkPicks } from '../detect/check-tomogram.ts';
 import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
 import { type FormatOptions, formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import type { TableColumn } from '../formats/format.ts';
+import { counted } from '../page/counted.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { formatZyx, sizesAgree } from '../space/grid.ts';
 import { chosen } from './choose.ts';
@@ -17,7 +18,7 @@ import { isProjectConfig, openCopick, readBytes } from './files.ts';
 import { describeColumns, openPicksFile, type PicksFileInput, type PicksRead, unusedVoxelSize } from './picks-file.ts';
 import { collectFailures, type Failures, type RunFailure, warnOfFailures } from './project-picks.ts';
 import { checkGiven, gridLines, gridOfRun, knownVoxelSize, type RunGrid, type RunGridOptions } from './run-grids.ts';
-import { countByObject, counted, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
+import { countByObject, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `import`. */
 export interface ImportInput extends CommonFlags, PicksFileInput {

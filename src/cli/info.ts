@@ -6,6 +6,7 @@ import type { Run } from '../copick/run.ts';
 import type { SegmentationKind } from '../copick/segmentations.ts';
 import { mapOrdered } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
+import { counted } from '../page/counted.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { formatZyx, type Zyx } from '../space/grid.ts';
 import { withoutSecrets } from '../storage/address.ts';
@@ -14,7 +15,7 @@ import type { CommonFlags, Outcome } from './command.ts';
 import { openCopick } from './files.ts';
 import type { Bar, BarProgress } from './live-bars.ts';
 import { progressOf } from './progress.ts';
-import { counted, describeFailure, describeProblem, formatTable, type Terminal, UsageError } from './terminal.ts';
+import { describeFailure, describeProblem, formatTable, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `info`. */
 export interface InfoInput extends CommonFlags {

@@ -3,8 +3,9 @@ import type { Run } from '../copick/run.ts';
 import { mapOrdered } from '../core/concurrency.ts';
 import { folderOfClaims } from '../detect/claims.ts';
 import { groupOf, type RunFailure, readFailures } from '../detect/failures.ts';
+import { counted } from '../page/counted.ts';
 import type { Outcome } from './command.ts';
-import { counted, failureOf, type Terminal } from './terminal.ts';
+import { failureOf, type Terminal } from './terminal.ts';
 
 /** What `info --progress --json` prints. */
 interface ProgressDocument {

@@ -6,9 +6,10 @@ import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
 import { formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import { isSameVoxelSize } from '../formats/file-context.ts';
 import type { Tomogram } from '../ome-zarr/tomogram.ts';
+import { counted } from '../page/counted.ts';
 import { formatZyx, type Point, sizesAgree, type Zyx } from '../space/grid.ts';
 import type { TomogramName } from './command.ts';
-import { counted, UsageError } from './terminal.ts';
+import { UsageError } from './terminal.ts';
 
 /** The tomogram of a run, with its voxel size in Å and its shape. */
 export interface RunGrid {

@@ -7,6 +7,7 @@ import { decodePicks } from '../formats/format.ts';
 import { cziiRules, type Matching, projectRules, type ScoringRules } from '../metric/rules.ts';
 import { type ObjectScore, type Report, scoreTables, type TableReport, type TableRow } from '../metric/score.ts';
 import { type SweepPoint, sweepThresholds } from '../metric/sweep.ts';
+import { counted } from '../page/counted.ts';
 import { truthUsers } from '../page/truth-users.ts';
 import { csvSteps, headerOf } from '../picks/csv.ts';
 import { groupByRun } from '../picks/pick.ts';
@@ -23,7 +24,7 @@ import {
   setsOfRuns,
   warnOfFailures,
 } from './project-picks.ts';
-import { counted, formatTable, type Terminal, UsageError } from './terminal.ts';
+import { formatTable, type Terminal, UsageError } from './terminal.ts';
 
 /** The arguments of `score`. */
 export interface ScoreInput extends CommonFlags {

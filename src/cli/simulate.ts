@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { directoryStore } from '../node/directory-store.ts';
+import { counted } from '../page/counted.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import { parseSubmission } from '../picks/submission.ts';
 import type { ReconstructionFilter } from '../simulate/imaging-options.ts';
@@ -9,7 +10,7 @@ import type { Zyx } from '../space/grid.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { buildFolder, readText } from './files.ts';
 import { runBars } from './run-bars.ts';
-import { countByObject, counted, countTable, type Terminal, warningsTo } from './terminal.ts';
+import { countByObject, countTable, type Terminal, warningsTo } from './terminal.ts';
 
 /** The arguments of `simulate`. */
 export interface SimulateInput extends CommonFlags {

@@ -157,11 +157,6 @@ function isNumeric(cell: string | number): boolean {
   return cell === '' || cell === '–' || Number.isFinite(Number(cell));
 }
 
-/** A count and its noun: `1 run`, `2 runs`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** Number of picks of each object; 0 of objects that were looked for in vain. */
 export function countByObject(picks: readonly ParticlePick[], objects: readonly string[] = []): Record<string, number> {
   const counts = new Map<string, number>(objects.map((object) => [object, 0]));

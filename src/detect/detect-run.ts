@@ -68,7 +68,8 @@ export interface DetectRunOptions
   readonly prepare?: ((tomogram: VolumeSource, run: Run) => VolumeSource | Promise<VolumeSource>) | undefined;
   /**
    * What `prepare` does, such as `{ inverted: true }`; recorded with the picks as `settings`, and compared by `resume`; one
-   * that is false is as if it were not given. Only with `resampled` or `level` may the candidates have another grid than the tomogram, with its faces in the same places.
+   * that is false is as if it were not given. Only with `resampled` or `level` may the candidates have another grid than the
+   * tomogram, with its faces in the same places.
    */
   readonly settings?: Readonly<Record<string, string | number | boolean | null>> | undefined;
 }

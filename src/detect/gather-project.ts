@@ -33,9 +33,7 @@ export interface GatherProjectOptions extends Pick<ProjectRunsOptions, 'runs' | 
    * What picks are made from: the candidates that a detection has kept, or the picks files as they are. @defaultValue 'candidates'
    */
   readonly from?: 'candidates' | 'picks' | undefined;
-  /**
-   * Minimum scores of picks that are made from candidates. @defaultValue those of the detection, whatever `maxFalse` has chosen
-   */
+  /** Minimum scores of picks that are made from candidates. @defaultValue those of the detection, whatever `maxFalse` chose */
   readonly thresholds?: PerObject | undefined;
   /** Called for what looks wrong while picks are made. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;

@@ -1,4 +1,4 @@
-/** A count and its noun: `1 pick`, `2 picks`. */
+/** A count and its noun: `1 run`, `2 runs`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

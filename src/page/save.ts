@@ -35,8 +35,8 @@ export interface Saved {
  * Only the set under review is replaced, if the person made it and nobody has changed it since it was read, and one that a save of
  * these picks has not finished. All files are checked before one is written; interrupted.ts says in which order they are, and why.
  *
- * @throws An error without picks, and for a name of rejected ones; `conflict` for any other set that is there, which says what was written before it was noticed; what `save` of the
- *   workspace and what writing throw.
+ * @throws An error without picks, and for a name of rejected ones; `conflict` for any other set that is there, which says what was
+ *   written before it was noticed; what `save` of the workspace and what writing throw.
  */
 export function savePicks(workspace: Workspace, name: SetName): Promise<Saved> {
   return workspace.save((saving) => write(saving, name));

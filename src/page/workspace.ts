@@ -337,7 +337,6 @@ export function createWorkspace(page: Page): Workspace {
     page.overlay = undefined;
     live.change({ segmentation: label, segmented: choice?.segmented, bricks: live.state.bricks + 1 });
     await during('segmentation', async ({ signal, show }) => {
-      live.change({ segmentation: label, segmented: choice?.segmented, bricks: live.state.bricks + 1 });
       if (choice === undefined) return;
       const overlay = await openGreyVolume(await choice.open(signal), {
         range: { low: 0, high: WHITE },

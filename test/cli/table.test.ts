@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { countByObject, counted, countTable, formatTable } from '../../src/cli/terminal.ts';
+import { countByObject, countTable, formatTable } from '../../src/cli/terminal.ts';
+import { counted } from '../../src/page/counted.ts';
 
 describe('formatTable', () => {
   it('formatTable aligns words to the left and numbers to the right, with totals below a rule', () => {
