@@ -181,7 +181,7 @@ describe('detect --dry-run', () => {
     await rm(join(folder, 'static', 'ExperimentRuns', 'TS_1_3', 'VoxelSpacing10.000'), { recursive: true });
     const { exitCode, stdout } = await captureCli(['detect', config, '--dry-run', '--threads', '1']);
     expect(exitCode).toBe(1);
-    expect(stdout).toContain('run "TS_1_3" would fail: tomogram "denoised" not found; ');
+    expect(stdout).toContain('run "TS_1_3" would fail: tomogram "denoised" not found, in ');
   });
 
   it('the seconds of the runs in the table of a dry run are not 0', async () => {
