@@ -63,7 +63,8 @@ export interface OnnxOptions {
 }
 
 /**
- * Loads an ONNX network: one float32 input `[n, 1, z, y, x]`, one output `[n, class, z, y, x]`, the sizes fixed or symbolic.
+ * Loads an ONNX network: one float32 input `[n, 1, z, y, x]`, one output `[n, class, z, y, x]`, the sizes fixed or symbolic. A second
+ * output is allowed if it is named `features`; it is not read.
  *
  * A session blocks the thread it runs on, in Node and in single-threaded wasm, so cancellation and progress act between
  * calls; keep the model in a worker where that matters. A file of fixed batch size is run as often as it takes.
@@ -373,7 +374,7 @@ function checkMetadata(
 ): OnnxPorts {
   const { tile, outputStride, classes } = spec;
   const input = onlyTensor('input', inputMetadata, spec);
-  const output = onlyTensor('output', outputMetadata, spec);
+  const output = onlyTensor('output', scoresAmong(outputMetadata), spec);
   requireDimensions('input', input, [undefined, 1, ...tile], spec);
   const scores = tile.map((edge) => edge / outputStride);
   requireDimensions('output', output, [undefined, classes.length, ...scores], spec);
@@ -386,6 +387,11 @@ function checkMetadata(
     );
   }
   return { input: input.name, output: output.name, fixedBatch: fixed[0], fixedTile: fixed.slice(2) };
+}
+
+/** Without an output named `features`: the channels from which other particles can be taught, which detection does not ask for. */
+function scoresAmong(outputs: readonly Metadata[]): readonly Metadata[] {
+  return outputs.length === 2 ? outputs.filter(({ name }) => name !== 'features') : outputs;
 }
 
 type TensorPort = Extract<Metadata, { isTensor: true }>;

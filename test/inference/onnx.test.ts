@@ -90,11 +90,21 @@ describe('onnxModel', () => {
       'its card has a tileMultiple, so tiles may be smaller than 4×4×4, but input "tiles" has shape [1, 1, 4, 4, 4]',
     ],
     ['two inputs', 'two-inputs', {}, 'model "tiny" has 2 inputs ("tiles", "more"); expected one'],
+    ['two scores', 'two-outputs-more', {}, 'model "tiny" has 2 outputs ("scores", "more"); expected one'],
   ])('onnxModel throws for a network with %s', async (_, name, fields, message) => {
     await expect(onnxModel(ort, bytes(name), { spec: spec(fields) })).rejects.toMatchObject({
       code: 'model-failed',
       message: expect.stringContaining(message),
     });
+  });
+
+  it('onnxModel takes a network with features beside its scores, and returns the scores alone', async () => {
+    const model = await onnxModel(ort, bytes('two-outputs-features'), { spec: spec({}) });
+    const data = Float32Array.from({ length: 8 }, (_, i) => i);
+    const scores = await model.score({ data, shape: [1, 2, 2, 2] });
+    expect(scores.shape).toEqual([1, 1, 2, 2, 2]);
+    expect([...scores.data]).toEqual([...data]);
+    await model.dispose();
   });
 
   it('onnxModel refuses a class count that shows only in the scores', async () => {
