@@ -182,13 +182,12 @@ async function writePicks(store: Store, { run, picks, signal, folder, prefix }: 
   }
 }
 
-/** A picks file as in the competition: without scores. */
+/** A picks file as in the competition, without scores; but the rotations are the true ones, where the competition has none. */
 function competitionPicks(object: string, { run, picks }: RunTruth): string {
-  const identity = [0, 1, 2, 3].map((row) => [0, 1, 2, 3].map((column) => (row === column ? 1 : 0)));
   const mine = picks.filter((pick) => pick.object === object);
-  const points = mine.map(({ position: { x, y, z } }) => ({
+  const points = mine.map(({ position: { x, y, z }, transform }) => ({
     location: { x, y, z },
-    transformation_: identity,
+    transformation_: transform,
     instance_id: 0,
   }));
   const file = {

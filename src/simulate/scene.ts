@@ -16,6 +16,7 @@ import {
 import { atOnce, type Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ParticlePick } from '../picks/pick.ts';
+import { transformOf } from '../picks/rotation.ts';
 import { formatZyx, type Point, toPhysical, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
 import type { PlacedMolecule } from './density.ts';
 import { Packing, type Region, type Room } from './packing.ts';
@@ -65,7 +66,10 @@ export interface Scene {
   readonly molecules: readonly PlacedMolecule[];
   /** The carbon film at the bottom of the ice, if there is one. */
   readonly carbon: CarbonEdge | undefined;
-  /** The particles of the competition, in Å, with score 1: the ground truth. */
+  /**
+   * The particles of the competition, in Å, with score 1: the ground truth. `transform` takes coordinates of the species, in Å about
+   * its centre of mass, to the tomogram.
+   */
   readonly picks: readonly ParticlePick[];
 }
 
@@ -115,10 +119,17 @@ export function* sceneSteps(options: SceneOptions): Steps<Scene> {
   }
   const particles = fillCapsids(bare, { share: cargo, seed });
   yield;
-  const picks = particles
-    .filter((molecule) => molecule.species.kind === 'particle')
-    .map((molecule): ParticlePick => ({ object: molecule.species.name, position: molecule.position, score: 1 }));
+  const picks = particles.filter((molecule) => molecule.species.kind === 'particle').map(truthOf);
   return { grid, molecules: [...particles, ...around.molecules], carbon: around.carbon, picks };
+}
+
+function truthOf({ species: { name }, position, rotation: r }: PlacedMolecule): ParticlePick {
+  const transform = transformOf([
+    [r[0], r[1], r[2]],
+    [r[3], r[4], r[5]],
+    [r[6], r[7], r[8]],
+  ]);
+  return { object: name, position, score: 1, transform };
 }
 
 const known: Rule = /* @__PURE__ */ optionalList('a list of particles { object, position }', {

@@ -87,7 +87,8 @@ describe('simulateProject', () => {
     const store = memoryStore();
     const positions = [{ run: 'TS_6_4', picks: [{ object: 'ribosome', position: { x: 150.5, y: 160.25, z: 120 } }] }];
     const { runs } = await simulateProject(store, { positions, seed: 2, shape, noise: 0 });
-    expect(runs).toEqual([{ run: 'TS_6_4', picks: [{ ...positions[0]!.picks[0]!, score: 1 }] }]);
+    const truth = { ...positions[0]!.picks[0]!, score: 1, transform: expect.anything() };
+    expect(runs).toEqual([{ run: 'TS_6_4', picks: [truth] }]);
     const zarr = subStore(store, '/static/ExperimentRuns/TS_6_4/VoxelSpacing10.000/denoised.zarr');
     const tomogram = await openTomogram(zarr);
     expect(tomogram.grid).toEqual({
@@ -110,10 +111,10 @@ describe('simulateProject', () => {
       expect(json).not.toContain('score');
       const file = parsePicksFile(json, { source: key });
       expect(file).toMatchObject({ object: particle, userId: 'curation', sessionId: '0', runName: 'TS_1_3' });
-      found.push(...file.picks.map(({ object, position }) => ({ object, position })));
+      found.push(...file.picks.map(({ object, position, transform }) => ({ object, position, transform })));
     }
     const byObject = [...runs[0]!.picks].sort((a, b) => particles.indexOf(a.object) - particles.indexOf(b.object));
-    expect(found).toEqual(byObject.map(({ object, position }) => ({ object, position })));
+    expect(found).toEqual(byObject.map(({ object, position, transform }) => ({ object, position, transform })));
   });
 
   it('simulateProject writes the same bytes for the same seed', async () => {
@@ -185,7 +186,9 @@ describe('simulateProject', () => {
       positions: [{ run: 'a', picks: known }],
       decoys: 0,
     });
-    expect(runs[0]!.picks).toEqual(alone.picks);
+    const placed = (picks: typeof alone.picks) => picks.map(({ object, position }) => ({ object, position }));
+    // Their seeds differ, and with them the rotations.
+    expect(placed(runs[0]!.picks)).toEqual(placed(alone.picks));
   });
 });
 

@@ -38,7 +38,10 @@ const pythons: Readonly<Record<PythonName, NeededPython>> = {
   mrcfile: { command: python, packages: { mrcfile: any } },
   'picks-readers': {
     command: python,
-    packages: { copick: any, starfile: any, emfile: any, dynamotable: any, imodmodel: any, tifffile: any },
+    packages: {
+      ...{ copick: any, starfile: any, emfile: any, dynamotable: any, imodmodel: any, tifffile: any },
+      ...{ eulerangles: any, scipy: any },
+    },
   },
   'zarr-python': { command: python, packages: { zarr: any, numcodecs: any } },
   'copick-1': { command: python, packages: { copick: [1, 1] } },
