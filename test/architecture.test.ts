@@ -98,6 +98,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'submission',
   ],
   metric: ['rules', 'match', 'score', 'sweep'],
+  match: ['rotations'],
   copick: [
     'layout',
     'object',
