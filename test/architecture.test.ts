@@ -192,8 +192,10 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'project',
   ],
   node: [
+    'system-error',
     'read-file',
     'file-lock',
+    'folders',
     'atomic-files',
     'directory-store',
     'claims',

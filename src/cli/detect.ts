@@ -318,6 +318,7 @@ const ofSearch: ReadonlySet<string> = new Set([
   'false-picks-unknown',
   'run-tried-again',
   'failure-not-recorded',
+  'claim-not-writable',
 ]);
 
 /** Options of {@link pickRuns}. */

@@ -5,18 +5,12 @@ import type { Project } from '../copick/project.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';
 import { decodeText, parseJson } from '../core/json.ts';
-import {
-  type Destination,
-  describeSystemError,
-  destinationOf,
-  errnoOf,
-  readFailure,
-  writeAtomically,
-} from '../node/atomic-files.ts';
+import { type Destination, destinationOf, readFailure, writeAtomically } from '../node/atomic-files.ts';
 import { directoryStore } from '../node/directory-store.ts';
 import { isHidden } from '../node/file-lock.ts';
 import { type OpenProjectOptions, openProject } from '../node/open-project.ts';
 import { readInput } from '../node/read-file.ts';
+import { describeSystemError, errnoOf } from '../node/system-error.ts';
 import { requireWritable } from '../storage/store.ts';
 import { type Terminal, UsageError, warningsTo } from './terminal.ts';
 

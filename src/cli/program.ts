@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { picksFormatNames } from '../formats/by-name.ts';
-import { describeSystemError } from '../node/atomic-files.ts';
+import { describeSystemError } from '../node/system-error.ts';
 import type { DetectInput } from './command.ts';
 import {
   type CommandBody,

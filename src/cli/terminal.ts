@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import type { Problem } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { describeSystemError } from '../node/atomic-files.ts';
+import { describeSystemError } from '../node/system-error.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { type Bar, LiveBars, type Screen } from './live-bars.ts';
 

@@ -1,4 +1,5 @@
 import { callback, isFields, type Rule } from '../core/arguments.ts';
+import type { Warning } from '../core/concurrency.ts';
 import type { StoreKey } from '../storage/store.ts';
 
 /**
@@ -10,7 +11,8 @@ export interface Claims {
    * Claims one of the names, the first that can be had, and waits while others hold all that are open.
    *
    * @returns `undefined` once no name is open and nobody holds one.
-   * @throws The abort reason of `signal`; what `isOpen` throws.
+   * @throws The abort reason of `signal`; what `isOpen` throws; an error if a name that is left can never be had, such as one whose claim
+   *   may not be taken over.
    */
   next(names: readonly string[], options: NextClaimOptions): Promise<Claim | undefined>;
 }
@@ -24,6 +26,8 @@ export interface NextClaimOptions {
    * taken over is always handed out: the process that had it may have died in the middle of writing.
    */
   readonly isOpen: (name: string) => Promise<boolean>;
+  /** Told of claims of others that this process could not take over if their processes ended, each once. */
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -151,6 +151,7 @@ export async function* detectProject(
       isDone: async (run) => (await looksDone(project, run, whole)) && (!options.overwrite || isDoneForSure(run)),
       isDoneForSure,
       failureOf: (run) => failureOf(project, run, whole),
+      onWarning,
     });
   }
 }

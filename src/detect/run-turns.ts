@@ -70,15 +70,18 @@ interface ClaimedOptions extends TurnOptions {
   /** The same, by the picks themselves. */
   readonly isDoneForSure: (run: Run) => Promise<boolean>;
   readonly failureOf: (run: Run) => Promise<RunFailure | undefined>;
+  readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
 /**
  * Searches runs as they can be claimed, `jobs` at once, until each is done or has failed, here or in another process. A run that fails is searched
  * again by whichever process claims it next, as often as `retries` says, over all processes.
+ *
+ * @throws What the claims throw, once the runs that are claimed are done.
  */
 export async function* searchClaimed(
   runs: readonly Run[],
-  { attempt, retries, jobs, claims, group, isDone, isDoneForSure, failureOf, signal }: ClaimedOptions,
+  { attempt, retries, jobs, claims, group, isDone, isDoneForSure, failureOf, onWarning, signal }: ClaimedOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
   /** Runs that may still be open; one that fails goes to the end. */
   const open = new Map(runs.map((run) => [run.name, run]));
@@ -113,9 +116,19 @@ export async function* searchClaimed(
     return !isOver;
   };
   const told = new Set<string>();
+  let blocked: { readonly error: unknown } | undefined;
   async function* searchNext(stop: AbortSignal): AsyncGenerator<RunResult, void, undefined> {
     const names = () => [...open.keys()].filter((name) => !searched.has(name));
-    const next = () => claims.next(names(), { group, isOpen, signal: stop });
+    const next = async () => {
+      try {
+        return await claims.next(names(), { group, isOpen, onWarning, signal: stop });
+      } catch (error) {
+        stop.throwIfAborted();
+        // The other jobs end what they have begun.
+        blocked ??= { error };
+        return undefined;
+      }
+    };
     for (let claim = await next(); claim !== undefined; claim = await next()) {
       const { name } = claim;
       const run = open.get(name);
@@ -148,6 +161,7 @@ export async function* searchClaimed(
     const { run, attempt } = failure;
     yield { run, status: 'failed', error: errorOfRecord(failure), attempt, recorded: true, warnings: [] };
   }
+  if (blocked !== undefined) throw blocked.error;
 }
 
 /** Does work as long as a claim is held, and gives it back; undefined if it was lost meanwhile. */

@@ -5,14 +5,12 @@ import {
   constants,
   type FileHandle,
   lstat,
-  mkdir,
   open,
   readdir,
   readlink,
   realpath,
   rename,
   rm,
-  rmdir,
   stat,
   writeFile,
 } from 'node:fs/promises';
@@ -28,35 +26,9 @@ import {
   temporaryBeside,
   withLock,
 } from './file-lock.ts';
+import { makeFolders, removeEmpty } from './folders.ts';
 import { isOfSystem, openRegular, openStream, writeToStream } from './read-file.ts';
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EPERM: 'operation not permitted',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'no space is left on the device',
-  EDQUOT: 'the disk quota is used up',
-  ENOENT: 'no such file or folder',
-  EISDIR: 'it is a folder, expected a file',
-  ENOTDIR: 'a file is in the way where a folder is needed',
-  EEXIST: 'a file is in the way where a folder is needed',
-  ENAMETOOLONG: 'the name is too long',
-  ENXIO: 'it is a socket, or a device that is not there',
-  ELOOP: 'its links lead in a circle',
-  EMFILE: 'too many files are open',
-};
-
-/** The code of an error of the file system, such as `ENOENT`. */
-export function errnoOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
-}
-
-/** An error of the file system in words and with its code; any other by its message. */
-export function describeSystemError(error: unknown): string {
-  const code = errnoOf(error);
-  if (code !== undefined && Object.hasOwn(REASONS, code)) return `${REASONS[code]} (${code})`;
-  return error instanceof Error ? error.message : String(error);
-}
+import { describeSystemError, errnoOf, REASONS } from './system-error.ts';
 
 /** Why a file that must be there could not be read. */
 interface ReadFailure {
@@ -198,8 +170,10 @@ export interface WriteFileOptions extends WriteOptions, LockOptions {
   readonly mayStream?: boolean | undefined;
   /** Called with the file's folder if it existed before. @defaultValue removes what killed writers left there */
   readonly onFolder?: ((folder: string) => Promise<void>) | undefined;
-  /** Called with the folders that had to be made for the file, the innermost first. */
+  /** Called with the folders that had to be made for the file, the innermost first, once it is written. */
   readonly onMade?: ((folders: readonly string[]) => void) | undefined;
+  /** Called with the same folders before anything is written; if it throws, they go again. @defaultValue any may be made */
+  readonly mayMake?: ((folders: readonly string[]) => void) | undefined;
 }
 
 /**
@@ -213,7 +187,16 @@ export interface WriteFileOptions extends WriteOptions, LockOptions {
 export async function writeAtomically(
   path: string,
   value: Uint8Array | AsyncIterable<Uint8Array>,
-  { signal, onWarning, ifVersion, durable, mayStream = false, onFolder = removeLeftovers, onMade }: WriteFileOptions,
+  {
+    signal,
+    onWarning,
+    ifVersion,
+    durable,
+    mayStream = false,
+    onFolder = removeLeftovers,
+    onMade,
+    mayMake,
+  }: WriteFileOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
   const source = value instanceof Uint8Array ? { value } : watched(value);
@@ -223,7 +206,7 @@ export async function writeAtomically(
     if (kind === 'stream') throw new Error('a pipe or a device is in the way, expected a file');
     const temporary = temporaryBeside(file);
     const mode = kind === 'file' ? await writableMode(file) : undefined;
-    const { handle, made } = await createNew(temporary, onFolder);
+    const { handle, made } = await createNew(temporary, { onFolder, mayMake });
     try {
       await fill(handle, source.value, { signal, durable, mode });
       signal?.throwIfAborted();
@@ -275,40 +258,19 @@ async function writeInto(
 /** Creates a file, and the folders above it; gives those that were made, the innermost first. */
 async function createNew(
   file: string,
-  onFolder: (folder: string) => Promise<void>,
+  { onFolder, mayMake }: Pick<WriteFileOptions, 'mayMake'> & { readonly onFolder: (folder: string) => Promise<void> },
 ): Promise<{ readonly handle: FileHandle; readonly made: readonly string[] }> {
   const folder = dirname(file);
   for (let tries = 1; ; tries++) {
-    const made = foldersBetween(await mkdir(folder, { recursive: true }), folder);
+    const made = await makeFolders(folder);
     if (made.length === 0) await onFolder(folder);
     try {
+      if (made.length > 0) mayMake?.(made);
       return { handle: await open(file, 'wx'), made };
     } catch (error) {
       await removeEmpty(made);
       // Another process may just have removed the folder because it was empty.
       if (errnoOf(error) !== 'ENOENT' || tries === 3) throw error;
-    }
-  }
-}
-
-/** The folders from the innermost up to the first that was made; none if none was. */
-function foldersBetween(first: string | undefined, innermost: string): string[] {
-  if (first === undefined) return [];
-  const folders: string[] = [];
-  for (let path = resolve(innermost); path.length >= resolve(first).length; path = dirname(path)) {
-    folders.push(path);
-    if (path === dirname(path)) break;
-  }
-  return folders;
-}
-
-/** Removes folders, the innermost first, up to the first that is not empty. */
-export async function removeEmpty(folders: readonly string[]): Promise<void> {
-  for (const folder of folders) {
-    try {
-      await rmdir(folder);
-    } catch {
-      return;
     }
   }
 }
@@ -453,7 +415,7 @@ export async function orWriteError(
   }
 }
 
-/** Why a file could not be written. Node says `ENOENT` where folders cannot be made, and `EEXIST` for a link that leads nowhere. */
+/** Why a file could not be written. Node says `EEXIST` for a link that leads nowhere. */
 async function writeFailure(file: string, cause: unknown): Promise<string> {
   const code = errnoOf(cause);
   if (code === 'EISDIR') return 'a folder of this name is in the way';
@@ -461,17 +423,7 @@ async function writeFailure(file: string, cause: unknown): Promise<string> {
     const link = await danglingLink({ root: parse(resolve(file)).root, file: resolve(file) });
     if (link !== undefined) return link;
   }
-  if (code === 'ENOENT') {
-    const folder = await nearestFolder(resolve(file));
-    const refusal = await access(folder, constants.W_OK).catch((error: unknown) => error);
-    if (refusal) return `${folder} cannot be written: ${describeSystemError(refusal)}`;
-  }
+  const { syscall, path } = cause as NodeJS.ErrnoException;
+  if (syscall === 'access' && path !== file) return `${path} cannot be written: ${describeSystemError(cause)}`;
   return describeSystemError(cause);
-}
-
-/** The innermost folder above a file that exists. */
-async function nearestFolder(file: string): Promise<string> {
-  const above = dirname(file);
-  if (above === file || (await stat(above).catch(() => undefined))) return above;
-  return nearestFolder(above);
 }

@@ -1,9 +1,10 @@
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Claim, Claims, NextClaimOptions } from '../detect/claims.ts';
-import { describeSystemError, errnoOf } from './atomic-files.ts';
 import { isTag, makeTag, ownerState, tagOfTemporary, temporaryBeside } from './file-lock.ts';
+import { describeSystemError, errnoOf } from './system-error.ts';
 
 /** What claims need of a file system; each call fails with the codes of Node. */
 export interface ClaimFiles {
@@ -23,6 +24,10 @@ export interface ClaimFiles {
   remove(path: string): Promise<void>;
   /** Removes a folder that is empty. */
   removeFolder(path: string): Promise<void>;
+  /** Fails if this process may not move files out of a folder. */
+  requireWritable(folder: string): Promise<void>;
+  /** Whose a file or folder is, in words: the user, and the process that {@link create} has named in it. */
+  ownerOf(path: string): Promise<string>;
 }
 
 /** Options of {@link fileClaims}. */
@@ -77,26 +82,33 @@ export const MIN_LEASE: number = HEARTBEATS * MIN_HEARTBEAT;
 export function fileClaims(root: string, { files, lease, onTakeOver }: FileClaimsOptions): Claims {
   const heartbeat = heartbeatOf(lease);
   const seen = new Map<string, Sighting>();
+  const told = new Set<string>();
   return {
-    async next(names, { group, isOpen, signal }) {
+    async next(names, { group, isOpen, onWarning, signal }) {
       const folder = join(root, group);
       const place: Place = { files, root, folder, lease, heartbeat };
       const takenOver = async (name: string, tag: string) => onTakeOver?.(name, { group, tag });
+      const warn = (warning: Warning & { readonly path: string }) => {
+        if (!told.has(warning.path)) onWarning?.(warning);
+        told.add(warning.path);
+      };
       const attempt = async (): Promise<Claim | 'none' | 'wait'> => {
         const claimed = new Set(await files.list(folder));
         const free = await firstFree(names, { claimed, isOpen, signal, place });
         if (free.claim !== undefined) return free.claim;
         if (!free.othersHold) return 'none';
         const held = names.filter((name) => claimed.has(name));
-        return (await firstAbandoned(held, { isOpen, seen, takenOver, place })) ?? 'wait';
+        return (await firstAbandoned(held, { isOpen, seen, takenOver, warn, place })) ?? 'wait';
       };
       for (;;) {
         signal?.throwIfAborted();
-        const found = await attempt().catch((error: unknown) => {
-          throw isCryoetPicksError(error) || errnoOf(error) === undefined ? error : unusable(folder, error);
+        const found = await attempt().catch(async (error: unknown) => {
+          throw isCryoetPicksError(error) || errnoOf(error) === undefined
+            ? error
+            : await unusable(folder, error, files);
         });
         if (found !== 'wait' && found !== 'none') return found;
-        if (found === 'none' && !(await tidy({ seen, takenOver, place }))) return undefined;
+        if (found === 'none' && !(await tidy({ seen, takenOver, warn, place }))) return undefined;
         await delay(Math.min(MAX_PAUSE, heartbeat / 2), undefined, { signal }).catch(() => signal?.throwIfAborted());
       }
     },
@@ -106,12 +118,26 @@ export function fileClaims(root: string, { files, lease, onTakeOver }: FileClaim
 /** Milliseconds after which a process that waits for others looks again. */
 const MAX_PAUSE = 2000;
 
-function unusable(path: string, cause: unknown): CryoetPicksError {
+async function unusable(path: string, cause: unknown, files: ClaimFiles): Promise<CryoetPicksError> {
   // Such as that of a file where the folder of a claim belongs.
   const { path: place = path } = cause as { readonly path?: string };
-  const message = `cannot share runs by claims: ${place}: ${describeSystemError(cause)}`;
+  const message = `cannot share runs by claims: ${place}: ${await reasonOf(cause, place, files)}`;
   return new CryoetPicksError('unavailable', message, { cause, path: place });
 }
+
+/** What a file system says if a process may not do something. */
+const DENIED = /^(EACCES|EPERM)$/;
+
+/** Why something cannot be done to a file; if this process may not, also whose it is, and what would help. */
+async function reasonOf(cause: unknown, path: string, files: ClaimFiles): Promise<string> {
+  const reason = describeSystemError(cause);
+  if (!DENIED.test(errnoOf(cause) ?? '')) return reason;
+  const whose = await files.ownerOf(path);
+  return `${reason}; it is of ${whose}: users who share an overlay need a common group that may write there (umask 002)`;
+}
+
+/** What helps against a claim that may not be taken over. */
+const removing = (folder: string) => `if that process has ended, its user can delete ${folder}`;
 
 /** A folder of claims, and how long they hold. */
 interface Place {
@@ -143,6 +169,11 @@ async function firstFree(
     }
   }
   return { othersHold };
+}
+
+/** Claims a name if it is open; undefined if it is not, or another process holds it. */
+async function acquireIfOpen(name: string, options: Pick<FirstFree, 'isOpen' | 'place'>): Promise<Claim | undefined> {
+  return (await options.isOpen(name)) ? acquireOpen(name, options) : undefined;
 }
 
 /** Claims a name that was open a moment ago; undefined if another process holds it, or has just done it. */
@@ -177,18 +208,33 @@ async function acquire(name: string, place: Place): Promise<Claim | undefined> {
       // A network file system may repeat a request that has succeeded, and then reports that of the repetition.
       if (await isThere(join(path, tag), files)) return hold(name, tag, place);
       await removeClaim(temporary, tag, files);
+      if (isCryoetPicksError(error)) throw error;
       const code = errnoOf(error) ?? '';
       if (TAKEN.test(code)) {
-        if ((await files.list(path)).length > 0) return undefined;
+        if (await isTaken(path, files)) return undefined;
         // Some file systems do not even replace an empty folder.
         await files.removeFolder(path).catch(() => {});
       }
       // Another process may just have tidied up.
       if (tries < MAX_TRIES && (TAKEN.test(code) || code === 'ENOENT')) continue;
       if (/^(EEXIST|ENOTEMPTY)$/.test(code)) return undefined;
-      const message = `cannot claim "${name}" in ${folder}: ${describeSystemError(error)}`;
-      throw new CryoetPicksError('write-failed', message, { cause: error, path });
+      const { syscall, path: found } = error as NodeJS.ErrnoException;
+      // Of a folder that is not there it is the one above that cannot be written.
+      const above = syscall === 'access' ? found : undefined;
+      const reason = await reasonOf(error, above ?? folder, files);
+      const message = `cannot claim "${name}" in ${folder}: ${above === undefined ? '' : `${above}: `}${reason}`;
+      throw new CryoetPicksError('write-failed', message, { cause: error, path: above ?? path });
     }
+  }
+}
+
+/** Whether something is in the folder of a claim; so there is if this process may not look. */
+async function isTaken(path: string, files: ClaimFiles): Promise<boolean> {
+  try {
+    return (await files.list(path)).length > 0;
+  } catch (error) {
+    if (DENIED.test(errnoOf(error) ?? '')) return true;
+    throw error;
   }
 }
 
@@ -272,33 +318,74 @@ interface Sighting {
 interface TakeOver {
   readonly seen: Map<string, Sighting>;
   readonly takenOver: (name: string, tag: string) => Promise<void>;
+  /** Warns of a path once. */
+  readonly warn: (warning: Warning & { readonly path: string }) => void;
   readonly place: Place;
 }
 
 type FirstAbandoned = TakeOver & Pick<NextClaimOptions, 'isOpen'>;
 
-/** Takes over the first claim that is abandoned, if there is one. */
+/**
+ * Takes over the first claim that is abandoned, if there is one.
+ *
+ * @throws What keeps this process from looking at one of the claims, or from taking it over, if no other can be taken over.
+ */
 async function firstAbandoned(
   names: readonly string[],
-  { isOpen, seen, takenOver, place }: FirstAbandoned,
+  { isOpen, ...options }: FirstAbandoned,
 ): Promise<Claim | undefined> {
-  const { files, folder } = place;
+  const { takenOver, place } = options;
   const timeNow = once(() => timeOf(place));
+  let refusal: { readonly error: unknown } | undefined;
   for (const name of names) {
-    const path = join(folder, name);
-    const tag = await tagOf(path, files);
-    if (tag === undefined) {
-      // It was just given back, or its owner was killed then.
-      await files.removeFolder(path).catch(() => {});
-      const claim = (await isOpen(name)) ? await acquireOpen(name, { isOpen, place }) : undefined;
-      if (claim !== undefined) return claim;
-    } else if ((await stateOf(join(path, tag), { seen, timeNow, place })) === 'abandoned') {
-      if (!(await moveAway(join(path, tag), files))) continue;
-      await takenOver(name, tag);
-      // Not asked whether it is open: its owner may have died in the middle of writing.
-      const claim = await acquire(name, place);
-      if (claim !== undefined) return claim;
+    let left: Left | undefined;
+    try {
+      left = await moveAbandoned(name, { ...options, timeNow });
+    } catch (error) {
+      refusal ??= { error };
+      continue;
     }
+    if (left === undefined) continue;
+    if (left.tag !== undefined) await takenOver(name, left.tag);
+    // Of one that was taken over it is not asked whether it is open: its owner may have died in the middle of writing.
+    const claim = await (left.tag === undefined ? acquireIfOpen(name, { isOpen, place }) : acquire(name, place));
+    if (claim !== undefined) return claim;
+  }
+  if (refusal !== undefined) throw refusal.error;
+  return undefined;
+}
+
+/** A claim that nobody holds any more: without a tag if it was given back. */
+interface Left {
+  readonly tag?: string;
+}
+
+/** Moves a claim away if it is abandoned; undefined if it is held. */
+async function moveAbandoned(name: string, options: TakeOver & Watch): Promise<Left | undefined> {
+  const { warn, place } = options;
+  const { files, folder } = place;
+  const path = join(folder, name);
+  const tag = await tagOf(path, files);
+  if (tag === undefined) {
+    // It was just given back, or its owner was killed then.
+    await files.removeFolder(path).catch(() => {});
+    return {};
+  }
+  const file = join(path, tag);
+  if ((await stateOf(file, options)) === 'abandoned') {
+    try {
+      return (await moveAway(file, files)) ? { tag } : undefined;
+    } catch (error) {
+      const reason = await reasonOf(error, file, files);
+      const message = `cannot take over the claim on "${name}", which was not renewed: ${file}: ${reason}; ${removing(path)}`;
+      throw new CryoetPicksError('unavailable', message, { cause: error, path: file });
+    }
+  }
+  const refusal = await files.requireWritable(path).catch((error: unknown) => ({ error }));
+  if (refusal) {
+    const reason = await reasonOf(refusal.error, file, files);
+    const message = `waits for a claim that it could not take over: ${file}: ${reason}; ${removing(path)}`;
+    warn({ code: 'claim-not-writable', message, path: file, run: name });
   }
   return undefined;
 }
@@ -337,7 +424,12 @@ async function stateOf(path: string, { seen, timeNow, place }: Watch): Promise<'
   const tag = basename(path);
   if (ownerState(tag) === 'dead') return 'abandoned';
   const name = dirname(path);
-  const modified = await files.modified(path).catch(() => undefined);
+  const modified = await files.modified(path).catch((error: unknown) => {
+    const code = errnoOf(error) ?? '';
+    if (DENIED.test(code)) throw error;
+    // What cannot be asked now is at least seen not to change.
+    return GONE.test(code) ? undefined : Number.POSITIVE_INFINITY;
+  });
   if (modified === undefined) return 'held';
   const before = seen.get(name);
   const isSame = before?.tag === tag && before.modified === modified;
@@ -365,14 +457,25 @@ async function timeOf({ files, folder }: Place): Promise<number> {
   }
 }
 
-/** Moves the file of a claim away and removes it; false if another process has, or the owner gave it back. */
+/**
+ * Moves the file of a claim away and removes it; false if another process has, or the owner gave it back.
+ *
+ * @throws The error of the system if the file is there, and cannot be moved.
+ */
 async function moveAway(path: string, files: ClaimFiles): Promise<boolean> {
   const moved = temporaryBeside(dirname(path));
-  try {
-    await files.rename(path, moved);
-  } catch {
-    // A request that was repeated has succeeded all the same.
-    if (!(await isThere(moved, files))) return false;
+  for (let tries = 1; ; tries++) {
+    try {
+      await files.rename(path, moved);
+      break;
+    } catch (error) {
+      // A request that was repeated has succeeded all the same.
+      if (await isThere(moved, files)) break;
+      if (GONE.test(errnoOf(error) ?? '')) return false;
+      if (tries === MAX_TRIES) throw error;
+      // A file that another program reads cannot be moved for a moment on Windows.
+      await delay(50);
+    }
   }
   await files.remove(moved).catch(() => {});
   return true;
@@ -383,7 +486,7 @@ async function moveAway(path: string, files: ClaimFiles): Promise<boolean> {
  *
  * @returns Whether claims are left that are in doubt, for which to look again. One that is held is its owner's to give back.
  */
-async function tidy({ seen, takenOver, place }: TakeOver): Promise<boolean> {
+async function tidy({ seen, takenOver, warn, place }: TakeOver): Promise<boolean> {
   const { files, folder, lease } = place;
   const names = await files.list(folder);
   const temporaries = names.flatMap((name) => {
@@ -396,9 +499,17 @@ async function tidy({ seen, takenOver, place }: TakeOver): Promise<boolean> {
     const path = join(folder, name);
     // What is not of a claim stays.
     const tag = await tagOf(path, files).catch(() => undefined);
-    const state = tag === undefined ? 'free' : await stateOf(join(path, tag), { seen, timeNow, place });
+    const file = join(path, tag ?? '');
+    const state = tag === undefined ? 'free' : await stateOf(file, { seen, timeNow, place }).catch(() => 'held');
     if (state === 'in doubt') isInDoubt = true;
-    if (state === 'abandoned' && (await moveAway(join(path, tag!), files))) await takenOver(name, tag!);
+    if (state === 'abandoned') {
+      try {
+        if (await moveAway(file, files)) await takenOver(name, tag!);
+      } catch (error) {
+        const message = `its claim stays, although the run is done: ${file}: ${await reasonOf(error, file, files)}; ${removing(path)}`;
+        warn({ code: 'claim-not-writable', message, path: file, run: name });
+      }
+    }
     if (state === 'abandoned' || state === 'free') await files.removeFolder(path).catch(() => {});
   }
   const now = temporaries.length > 0 ? await timeNow().catch(() => 0) : 0;

@@ -26,17 +26,17 @@ import {
 } from '../storage/store.ts';
 import {
   deleteAt,
-  errnoOf,
   listFolder,
   orAbsent,
   orWriteError,
-  removeEmpty,
   renameOver,
   versionOf,
   writeAtomically,
 } from './atomic-files.ts';
 import { type LockOptions, removeLeftovers, temporaryBeside, withLock } from './file-lock.ts';
+import { keptFolders, makeFolders, removeEmpty } from './folders.ts';
 import { readRange, readRegular, sizeOf } from './read-file.ts';
+import { errnoOf } from './system-error.ts';
 
 /** Options of {@link directoryStore}. */
 export interface DirectoryStoreOptions extends ValueBounds {
@@ -58,7 +58,8 @@ export interface DirectoryStoreOptions extends ValueBounds {
  * temporary file is deleted if the write fails or is aborted. What a killed process has left is deleted by the first write of
  * a store into the same folder. Processes that use this library wait for each other while they replace the same file, so
  * that a write with `ifVersion` loses no change of theirs. Keys cannot leave the folder; symbolic links in it are followed, and
- * a write replaces their target. Folders that a store made go again when a write fails or the last file in them is deleted.
+ * a write replaces their target. Folders that a store made go again when a write fails or the last file in them is deleted. A folder in
+ * which it found or put something is not made anew once it has gone with all that was in it, as when a disk is unmounted: the write fails.
  *
  * An absent file is `undefined`. A link whose target is missing, as git-annex leaves it until the file is fetched, and a folder
  * in place of a file are errors.
@@ -105,7 +106,14 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
   const removeMade = async (file: string) => {
     const folders: string[] = [];
     for (let folder = dirname(file); made.has(folder); folder = dirname(folder)) folders.push(folder);
-    await removeEmpty(folders);
+    for (const folder of await removeEmpty(folders)) kept.forget(folder);
+  };
+  const kept = keptFolders(root);
+  const mayMake = kept.requireNew;
+  const read = async <T>(file: string, work: () => Promise<T>, signal: AbortSignal | undefined) => {
+    const found = await orAbsent({ root, file }, work, signal);
+    if (found !== undefined) kept.holds(file);
+    return found;
   };
   return {
     location: root,
@@ -114,23 +122,25 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       const options = checkCall('get', key, given);
       const { signal } = options;
       const file = at(key);
-      return orAbsent({ root, file }, () => readRegular(file, boundOf(key, options), signal), signal);
+      return read(file, () => readRegular(file, boundOf(key, options), signal), signal);
     },
     async getRange(key, range, options) {
       checkRange(range);
       const { signal } = checkCall('getRange', key, options);
       const file = at(key);
-      return orAbsent({ root, file }, () => readRange(file, range), signal);
+      return read(file, () => readRange(file, range), signal);
     },
     async size(key, options) {
       const { signal } = checkCall('size', key, options);
       const file = at(key);
-      return orAbsent({ root, file }, () => sizeOf(file), signal);
+      return read(file, () => sizeOf(file), signal);
     },
     async list(folder, options) {
       const { signal } = checkCall('list', folder, options);
       const file = at(folder);
-      return (await orAbsent({ root, file }, () => listFolder(file), signal)) ?? [];
+      const entries = (await orAbsent({ root, file }, () => listFolder(file), signal)) ?? [];
+      if (entries.length > 0) kept.holds(join(file, entries[0]!.name));
+      return entries;
     },
     async set(key, value, options = {}) {
       checkCall('set', key, options);
@@ -138,38 +148,41 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       const file = at(key);
       checkWritable(file);
       if (options.isProbe) {
-        const probe = await placeOfProbe(file, root);
-        await writeAtomically(probe, value, { ...options, durable: false, onFolder, onMade });
+        const probe = await placeOfProbe(file, { root, mayMake });
+        await writeAtomically(probe, value, { ...options, durable: false, onFolder, onMade, mayMake });
         await deleteAt(probe, {});
         return removeMade(probe);
       }
-      await writeAtomically(file, value, { ...options, durable, onFolder, onMade, onWarning });
+      await writeAtomically(file, value, { ...options, durable, onFolder, onMade, mayMake, onWarning });
+      kept.holds(file);
     },
     async setPieces(key, pieces, options = {}) {
       checkCall('setPieces', key, options);
       requireArgument('store.setPieces', 'pieces', pieces, stream);
       const file = at(key);
       checkWritable(file);
-      await writeAtomically(file, checkedPieces(pieces), { ...options, durable, onFolder, onMade, onWarning });
+      await writeAtomically(file, checkedPieces(pieces), { ...options, durable, onFolder, onMade, mayMake, onWarning });
+      kept.holds(file);
     },
     async delete(key, options = {}) {
       checkCall('delete', key, options);
       const file = at(key);
       checkWritable(file);
       await deleteAt(file, { ...options, onWarning });
+      kept.forget(file);
       await removeMade(file);
     },
     async version(key, options) {
       const { signal } = checkCall('version', key, options);
       const file = at(key);
-      return orAbsent({ root, file }, () => versionOf(file), signal);
+      return read(file, () => versionOf(file), signal);
     },
     async stage(folder, options) {
       const { signal } = checkCall('stage', folder, options);
       const target = at(folder);
       checkWritable(target);
       signal?.throwIfAborted();
-      const staged = await stageFolder(target, { onFolder, onWarning });
+      const staged = await stageFolder(target, { onFolder, mayMake, onWarning });
       return staged && { ...staged, store: directoryStore(staged.path, { durable, onWarning }) };
     },
   };
@@ -178,12 +191,21 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
 /**
  * A temporary file of this process in the nearest folder that is there, down from the root of the store: a process that is killed
  * meanwhile leaves no empty folders, and the file to the next write there. In the file's own folder if the root is not there.
+ *
+ * @throws What `mayMake` throws for the folders that are not there, which a write would make.
  */
-async function placeOfProbe(file: string, root: string): Promise<string> {
+async function placeOfProbe(
+  file: string,
+  { root, mayMake }: Pick<StageOptions, 'mayMake'> & { readonly root: string },
+): Promise<string> {
   const inFolder = (folder: string) => temporaryBeside(join(folder, 'writable'));
+  const missing: string[] = [];
   for (let folder = dirname(file); ; folder = dirname(folder)) {
-    if (await isThere(folder)) return inFolder(folder);
-    if (folder === root || folder === dirname(folder)) return inFolder(dirname(file));
+    const isFound = await isThere(folder);
+    if (!isFound) missing.push(folder);
+    if (!isFound && folder !== root && folder !== dirname(folder)) continue;
+    mayMake(missing);
+    return inFolder(isFound ? folder : dirname(file));
   }
 }
 
@@ -209,6 +231,8 @@ async function* checkedPieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerator
 export interface StageOptions extends Pick<LockOptions, 'onWarning'> {
   /** Called with the folder that contains the target, if it existed before. */
   readonly onFolder: (folder: string) => Promise<void>;
+  /** Called with the folders that had to be made for the target; throws if they must not be. */
+  readonly mayMake: (folders: readonly string[]) => void;
 }
 
 /**
@@ -217,17 +241,22 @@ export interface StageOptions extends Pick<LockOptions, 'onWarning'> {
  */
 async function stageFolder(
   file: string,
-  { onFolder, onWarning }: StageOptions,
+  { onFolder, mayMake, onWarning }: StageOptions,
 ): Promise<(Omit<StagedFolder, 'store'> & { readonly path: string }) | undefined> {
   const target = await realpath(file).catch(() => file);
   const parent = dirname(target);
   const path = temporaryBeside(target);
+  let made: readonly string[] = [];
   try {
-    if ((await mkdir(parent, { recursive: true })) === undefined) await onFolder(parent);
+    made = await makeFolders(parent);
+    if (made.length === 0) await onFolder(parent);
+    else mayMake(made);
     const found = await stat(target).catch(() => undefined);
     if (target === parent || (found && found.dev !== (await stat(parent)).dev)) return undefined;
     await mkdir(path);
   } catch {
+    // The image is then written in place, which says what is wrong.
+    await removeEmpty(made);
     return undefined;
   }
   return {

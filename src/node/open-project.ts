@@ -12,10 +12,11 @@ import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { decodeText } from '../core/json.ts';
 import { s3OptionsOf } from '../storage/s3-address.ts';
-import { describeSystemError, errnoOf, readFailure } from './atomic-files.ts';
+import { readFailure } from './atomic-files.ts';
 import { directoryStore } from './directory-store.ts';
 import { readInput } from './read-file.ts';
 import { findLocal, isLocalAddress, localPaths, type OpenRootOptions, openRoot, type Root, schemeOf } from './roots.ts';
+import { describeSystemError, errnoOf } from './system-error.ts';
 
 /** Options of {@link openProject}. */
 export interface OpenProjectOptions {

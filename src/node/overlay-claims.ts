@@ -1,6 +1,18 @@
-import { lstat, mkdir, open, readdir, rename, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  lstat,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rmdir,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { basename, relative } from 'node:path';
+import { basename, dirname, relative } from 'node:path';
 import { folderOf } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
 import {
@@ -19,9 +31,10 @@ import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import { type Claims, folderOfClaims, type NextClaimOptions } from '../detect/claims.ts';
 import { folderOfFailures } from '../detect/failures.ts';
-import { errnoOf } from './atomic-files.ts';
 import { type ClaimFiles, fileClaims, MIN_LEASE } from './claims.ts';
 import { removeLeftovers } from './file-lock.ts';
+import { keptFolders, makeFolders, removeEmpty } from './folders.ts';
+import { errnoOf } from './system-error.ts';
 
 /** Options of {@link overlayClaims}. */
 export interface OverlayClaimsOptions {
@@ -29,7 +42,12 @@ export interface OverlayClaimsOptions {
   readonly lease?: number | undefined;
 }
 
-const nextRules: RulesFor<NextClaimOptions> = { group: text, isOpen: callback, signal: optional(abortSignal) };
+const nextRules: RulesFor<NextClaimOptions> = {
+  group: text,
+  isOpen: callback,
+  onWarning: optional(callback),
+  signal: optional(abortSignal),
+};
 
 /** A name that is that of one folder. */
 function fileName(name: string): string {
@@ -75,8 +93,21 @@ export function overlayClaims(project: Project, options: OverlayClaimsOptions = 
   }
   const pathOf = overlayStore.pathOf.bind(overlayStore);
   const root = pathOf('/.cryoet-picks');
+  const kept = keptFolders(pathOf('/'));
   const claims = fileClaims(root, {
-    files: nodeFiles,
+    files: {
+      ...nodeFiles,
+      async makeFolder(path) {
+        const made = await makeFolders(path);
+        try {
+          kept.requireNew(made);
+        } catch (error) {
+          await removeEmpty(made);
+          throw error;
+        }
+        kept.holds(path);
+      },
+    },
     lease: lease * 1000,
     // A killed process leaves temporary files where it was writing.
     async onTakeOver(run, { group, tag }) {
@@ -91,9 +122,9 @@ export function overlayClaims(project: Project, options: OverlayClaimsOptions = 
   return {
     async next(names, options) {
       requireArgument('claims.next', 'names', names, listOf('names', text));
-      const { group, isOpen, signal } = requireOptions('claims.next', options, nextRules);
+      const { group, ...others } = requireOptions('claims.next', options, nextRules);
       const folder = relative(root, pathOf(folderOfClaims(fileName(group))));
-      return claims.next(names.map(fileName), { group: folder, isOpen, signal });
+      return claims.next(names.map(fileName), { ...others, group: folder });
     },
   };
 }
@@ -112,7 +143,7 @@ export const nodeFiles: ClaimFiles = {
     }
   },
   async makeFolder(path) {
-    await mkdir(path, { recursive: true });
+    await makeFolders(path);
   },
   async create(path) {
     const owner = { host: hostname(), process: process.pid };
@@ -139,4 +170,20 @@ export const nodeFiles: ClaimFiles = {
   rename,
   remove: unlink,
   removeFolder: rmdir,
+  requireWritable: (folder) => access(folder, constants.W_OK | constants.X_OK),
+  async ownerOf(path) {
+    if (process.getuid === undefined) return 'another user';
+    // What may not be looked at lies in a folder that says so.
+    let found = await lstat(path).catch(() => undefined);
+    for (let at = path; found === undefined && at !== dirname(at); at = dirname(at))
+      found = await lstat(dirname(at)).catch(() => undefined);
+    const user = found === undefined ? 'another user' : `user ${found.uid}`;
+    const own = `, this process of user ${process.getuid()}`;
+    try {
+      const { host, process: pid } = JSON.parse(await readFile(path, 'utf8'));
+      return `${user}${host && pid ? ` (process ${pid} on ${host})` : ''}${own}`;
+    } catch {
+      return `${user}${own}`;
+    }
+  },
 };

@@ -1,4 +1,4 @@
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -267,6 +267,45 @@ describe('detectProject with claims', () => {
     const results = await resultsOf(project, { claim });
     expect(statuses(results)).toEqual(['TS_2 detected', 'TS_1 failed']);
     expect(await readFailures(project)).toMatchObject([{ run: 'TS_1', attempt: 1 }]);
+  });
+
+  it('an overlay that goes in the middle ends the work with its path, and is not made anew', async () => {
+    const folder = await tempDir();
+    const project = openAt(folder, await tomograms(runs.slice(0, 3)));
+    const results: RunResult[] = [];
+    const work = async () => {
+      const options = { tomogram: 'denoised', model, claim: overlayClaims(project, { lease: 1.5 }) };
+      for await (const result of detectProject(project, options)) {
+        results.push(result);
+        await rename(join(folder, 'overlay'), join(folder, 'gone'));
+      }
+    };
+    await expect(work()).rejects.toMatchObject({
+      code: 'write-failed',
+      path: join(folder, 'overlay'),
+      message: expect.stringContaining('has gone'),
+    });
+    expect(statuses(results)).toEqual(['TS_10 detected']);
+    expect(await readdir(folder)).toEqual(['gone']);
+  });
+
+  it('a claim that can never be had ends the work once the runs that other jobs have begun are done', async () => {
+    const project = openAt(await tempDir(), await tomograms(runs.slice(0, 2)));
+    const left = ['TS_10'];
+    const claim: Claims = {
+      async next() {
+        const name = left.shift();
+        if (name === undefined) throw new Error('the claim on "TS_11" may not be taken over');
+        return { name, signal: new AbortController().signal, isHeld: async () => true, release: async () => {} };
+      },
+    };
+    const results: RunResult[] = [];
+    const work = async () => {
+      for await (const result of detectProject(project, { tomogram: 'denoised', model, claim, jobs: 2 }))
+        results.push(result);
+    };
+    await expect(work()).rejects.toThrow('may not be taken over');
+    expect(statuses(results)).toEqual(['TS_10 detected']);
   });
 
   it('claims need an overlay in a folder, and a lease of three heartbeats', () => {

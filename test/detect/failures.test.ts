@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -211,6 +211,35 @@ describe('a run that fails', () => {
     expect(await readFailures(project)).toMatchObject([{ run: 'TS_2', code: 'not-found' }]);
     expect((await overlay.list('/ExperimentRuns')).map(({ name }) => name)).toEqual(['TS_1', 'TS_3']);
   });
+
+  it.each([
+    ['was moved away', (overlay: string) => rename(overlay, `${overlay}-moved`), ''],
+    [
+      'was unmounted',
+      (overlay: string) => rename(join(overlay, 'ExperimentRuns'), `${overlay}-moved`),
+      '/ExperimentRuns',
+    ],
+  ] as const)(
+    'an overlay that %s in the middle fails the runs that are left by its path, and is not made anew',
+    async (_, remove, gone) => {
+      const folder = await tempDir();
+      const overlay = join(folder, 'overlay');
+      const { project } = projectOf({
+        static: await tomograms(runs),
+        overlay: directoryStore(overlay, { durable: false }),
+      });
+      const results: RunResult[] = [];
+      for await (const result of detectProject(project, { model, tomogram: 'denoised' })) {
+        results.push(result);
+        if (result.run === 'TS_1') await remove(overlay);
+      }
+      expect(statuses(results)).toEqual(['TS_1 detected', 'TS_2 failed', 'TS_3 failed']);
+      const error = { code: 'write-failed', path: `${overlay}${gone}`, message: expect.stringContaining('has gone') };
+      expect(results.slice(1)).toMatchObject([{ error }, { error }]);
+      expect(await readdir(folder, { recursive: true })).not.toContain(`overlay${gone}/ExperimentRuns`);
+      expect(await readdir(folder)).toHaveLength(gone === '' ? 1 : 2);
+    },
+  );
 
   it('a static root that goes in the middle fails the runs that are left by their paths, and comes back without harm', async () => {
     const root = await tempDir();

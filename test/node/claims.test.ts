@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { Claim } from '../../src/entry/index.ts';
+import type { Claim, Warning } from '../../src/entry/index.ts';
 import { fileClaims, heartbeatOf } from '../../src/node/claims.ts';
 import { machineOf, makeTag } from '../../src/node/file-lock.ts';
 import { nodeFiles } from '../../src/node/overlay-claims.ts';
@@ -248,6 +248,73 @@ describe.concurrent('claims by files', () => {
       expect(await filesBelow(folder)).toEqual([]);
     },
   );
+
+  it.each<[string, 'rename' | 'list' | 'modified']>([
+    ['taken over', 'rename'],
+    ['looked into', 'list'],
+    ['asked for its time', 'modified'],
+  ])('a claim that may not be %s is an error with its path and its user, and no endless wait', async (_, call) => {
+    const folder = await tempDir();
+    const dead = makeTag().replace(/-\d+-/, '-4194305-');
+    const left = { age: 10_000, tag: call === 'rename' ? dead : foreignTag(0) };
+    await leaveClaim(folder, 'x', left);
+    await leaveClaim(folder, 'y', { age: 0, tag: dead });
+    const own = join(folder, 'root', group, 'x');
+    const { files } = machine({ random: new Random(1, 'machine') });
+    const denied = (path: string, ...rest: string[]) => {
+      const isOwn = path === own || path.startsWith(`${own}/`);
+      if (isOwn) throw Object.assign(new Error('denied'), { code: 'EACCES', path });
+      return (files[call] as (...args: string[]) => Promise<never>)(path, ...rest);
+    };
+    const claims = fileClaims(join(folder, 'root'), {
+      files: { ...files, [call]: async (...args: [string]) => denied(...args) },
+      lease,
+    });
+    // First what can be had: another process may have died, too.
+    const other = (await claims.next(['x', 'y'], always))!;
+    expect(other.name).toBe('y');
+    const started = performance.now();
+    const error = await claims.next(['x'], always).catch((caught: unknown) => caught);
+    expect(performance.now() - started).toBeLessThan(3000);
+    expect(error).toMatchObject({ code: 'unavailable', path: expect.stringContaining(own) });
+    expect((error as Error).message).toMatch(
+      new RegExp(`${own}.*permission denied \\(EACCES\\); it is of user \\d+.*umask 002`),
+    );
+    await other.release();
+  });
+
+  it('a claim that could not be taken over is waited for, told once, and had when its owner gives it back', async () => {
+    const folder = await tempDir();
+    const [owner, other] = [claimsAt(folder), claimsAt(folder)];
+    const claim = (await owner.claims.next(['x'], always))!;
+    const requireWritable = async (path: string) => {
+      throw Object.assign(new Error('denied'), { code: 'EACCES', path });
+    };
+    const claims = fileClaims(join(folder, 'root'), { files: { ...other.files, requireWritable }, lease });
+    const told: Warning[] = [];
+    const waiting = claims.next(['x'], { ...always, onWarning: (warning) => told.push(warning) });
+    await delay(1000);
+    const host = `process ${process.pid} on ${hostname()}`;
+    expect(told).toMatchObject([{ code: 'claim-not-writable', run: 'x', message: expect.stringContaining(host) }]);
+    await claim.release();
+    const next = await waiting;
+    expect(next?.name).toBe('x');
+    expect(told.length).toBe(1);
+    await next?.release();
+  });
+
+  it('a claim of a done name that may not be removed is told, and does not keep the process', async () => {
+    const folder = await tempDir();
+    await leaveClaim(folder, 'x', { age: 0, tag: makeTag().replace(/-\d+-/, '-4194305-') });
+    const { files } = machine({ random: new Random(1, 'machine') });
+    const rename = async (path: string) => {
+      throw Object.assign(new Error('denied'), { code: 'EPERM', path });
+    };
+    const claims = fileClaims(join(folder, 'root'), { files: { ...files, rename }, lease });
+    const told: Warning[] = [];
+    expect(await claims.next([], { ...always, onWarning: (warning) => told.push(warning) })).toBeUndefined();
+    expect(told).toMatchObject([{ code: 'claim-not-writable', message: expect.stringContaining('stays') }]);
+  });
 
   // Each call that an owner makes to renew, to ask and to give back is the one at which it is stopped.
   it.each([

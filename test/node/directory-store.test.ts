@@ -1,4 +1,16 @@
-import { access, chmod, constants, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  access,
+  chmod,
+  constants,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -9,6 +21,7 @@ import {
   writeTomogram,
 } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
+import { requireWritable } from '../../src/storage/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
@@ -238,6 +251,50 @@ describe('folders that a store makes', () => {
     await store.set('/a/b/c', new Uint8Array(1));
     await store.delete('/a/b/c');
     expect((await readdir(folder, { recursive: true })).sort()).toEqual(['a', 'a/x', 'old']);
+  });
+
+  it.each<[string, (root: string) => Promise<unknown>, string]>([
+    ['a root that was moved away', (root) => rename(root, `${root}-moved`), ''],
+    ['a folder that was unmounted', (root) => rename(join(root, 'runs'), `${root}-moved`), '/runs'],
+  ])('%s with what was written in it is not made anew: the write fails, and names it', async (_, remove, gone) => {
+    const root = join(folder, 'overlay');
+    const writer = directoryStore(root);
+    await writer.set('/runs/a/x', bytes(1));
+    const reader = directoryStore(root);
+    await reader.list('/runs/a');
+    // Of a store that has seen nothing of it, it may be the first write.
+    const fresh = directoryStore(root);
+    await remove(root);
+    for (const store of [writer, reader]) {
+      const error = {
+        code: 'write-failed',
+        path: `${root}${gone}`,
+        message: expect.stringMatching(new RegExp(`^${root}${gone} has gone, and what was written in it`)),
+      };
+      await expect(store.set('/runs/b/y', bytes(1))).rejects.toMatchObject(error);
+      await expect(requireWritable(store, '/runs/b')).rejects.toMatchObject({ code: 'write-failed', path: error.path });
+      expect(await readdir(folder, { recursive: true })).not.toContain(`overlay${gone}`);
+    }
+    await fresh.set('/runs/b/y', bytes(1));
+    await writer.set('/runs/b/y', bytes(2));
+    expect(await readdir(join(root, 'runs'))).toEqual(['b']);
+  });
+
+  it('folders are made anew once what was in them was deleted, and hidden ones always', async () => {
+    const store = directoryStore(join(folder, 'overlay'));
+    for (const key of ['/runs/a/x', '/.hidden/x'] as const) {
+      await store.set(key, bytes(1));
+      await store.set('/y', bytes(1));
+      await store.delete(key);
+      await store.delete('/y');
+      expect(await readdir(folder)).toEqual([]);
+      await store.set(key, bytes(2));
+      await store.delete(key);
+    }
+    await store.set('/.hidden/x', bytes(2));
+    await rm(join(folder, 'overlay', '.hidden'), { recursive: true });
+    await store.set('/.hidden/x', bytes(3));
+    expect(await store.get('/.hidden/x')).toEqual(bytes(3));
   });
 
   it('a write through a link that leads nowhere makes its target, and one that leads in a circle says so', async () => {

@@ -71,6 +71,8 @@ export function machine({ repeated = 0, attributeAge = 0, clock = 0, latency = 0
     rename: call(nodeFiles.rename),
     remove: call(nodeFiles.remove),
     removeFolder: call(nodeFiles.removeFolder),
+    requireWritable: nodeFiles.requireWritable,
+    ownerOf: nodeFiles.ownerOf,
   };
   return {
     files,
