@@ -12,7 +12,7 @@ import { describe, expect, it } from 'vitest';
  */
 const house: Readonly<Record<string, readonly string[]>> = {
   core: ['errors', 'arguments', 'concurrency', 'json-parser', 'json', 'text-pieces', 'buffer-pool', 'sha256'],
-  wasm: ['instantiate', 'modules'],
+  wasm: ['instantiate', 'modules', 'pffft'],
   space: ['grid', 'cell-grid'],
   volume: ['volume', 'intensity', 'normalize', 'resample', 'ndarray'],
   tiles: ['axis', 'window', 'plan', 'blend'],
@@ -98,7 +98,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'submission',
   ],
   metric: ['rules', 'match', 'score', 'sweep'],
-  match: ['rotations'],
+  match: ['rotations', 'fft', 'transfer', 'turn', 'average'],
   copick: [
     'layout',
     'object',

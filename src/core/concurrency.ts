@@ -2,7 +2,7 @@ import { CryoetPicksError } from './errors.ts';
 
 /** How far a long call has come: `total` is constant within a stage, `done` never falls and ends at `total`. */
 export interface Progress {
-  readonly stage: 'intensity' | 'tiles';
+  readonly stage: 'intensity' | 'tiles' | 'picks' | 'rotations';
   readonly done: number;
   readonly total: number;
 }

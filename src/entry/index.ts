@@ -218,6 +218,10 @@ export {
 } from '../metric/score.ts';
 export { type ObjectSweep, type Sweep, type SweepCurve, type SweepPoint, sweepThresholds } from '../metric/sweep.ts';
 
+// Particles by their shape
+export { type AverageParticlesOptions, averageParticles, type ParticleAverage } from '../match/average.ts';
+export type { MissingWedge } from '../match/transfer.ts';
+
 // Copick: what the functions here take and give; `cryoet-picks/copick` has the rest
 export type { PickableObject } from '../copick/object.ts';
 export type { Project } from '../copick/project.ts';

@@ -139,7 +139,8 @@ export function transposed([x, y, z]: Rotation): Rotation {
 
 type Vector = readonly [number, number, number];
 
-const identity: Rotation = [
+/** The rotation that turns nothing. */
+export const identity: Rotation = [
   [1, 0, 0],
   [0, 1, 0],
   [0, 0, 1],
@@ -162,6 +163,7 @@ export function rotationAbout(axis: Vector, angle: number): Rotation {
   ];
 }
 
+/** A vector, turned. */
 function turned([x, y, z]: Rotation, v: Vector): Vector {
   return [dot(x, v), dot(y, v), dot(z, v)];
 }

@@ -1256,6 +1256,10 @@ export const returns: readonly RightReturns[] = [
       'overlayClaims().next: options.signal': 'undefined',
       'detectProject: options.claim': 'undefined',
       'detectProject: options.onStart': 'undefined',
+      'averageParticles: options.wedge': 'undefined',
+      'averageParticles: options.wedge.tiltAxis': 'undefined',
+      'averageParticles: options.onProgress': 'undefined',
+      'averageParticles: options.signal': 'undefined',
     },
   },
   {
@@ -1363,6 +1367,7 @@ export const returns: readonly RightReturns[] = [
         "undefined | null | true | 0 | -1 | 0.5 | 1e308 | 2^53 | NaN | Infinity | '' | 'absurd' | 3n | symbol | function | [] | [1, 2, 3] | ['absurd'] | [null, null, null] | {} | Object.create(null) | Map | Uint8Array | promise",
       'collectCandidates: peaks[0].grid.shape': "undefined | null | -1 | NaN | 'absurd' | symbol | promise",
       'Run.writeCandidates: options.provenance.seed': "null | -1 | NaN | 'absurd' | symbol | [1, 2, 3] | promise",
+      'averageParticles: picks[0].score': "undefined | null | -1 | NaN | 'absurd' | symbol | [1, 2, 3] | promise",
     },
   },
   {
@@ -1804,6 +1809,11 @@ export const returns: readonly RightReturns[] = [
       'runningScore: rules.weightSum': '0.5 | 1e308 | 2^53',
       'detectProject: options.retries': '0',
       'overlayClaims: options.lease': '1e308 | 2^53',
+      'averageParticles: picks[0].position.x': '-1',
+      'averageParticles: picks[0].position.y': '-1',
+      'averageParticles: picks[0].position.z': '-1',
+      'averageParticles: options.radius': '0.5',
+      'averageParticles: options.wedge.tiltRange[0]': '-1',
     },
   },
   {

@@ -849,6 +849,11 @@ const functions: readonly Subject[] = [
     slabs(),
     { threshold: { ribosome: 20 }, refine: core.quadraticFit, ...wait() },
   ]),
+  fn('averageParticles', 'source picks options', core.averageParticles, () => [
+    source(),
+    picks().slice(0, 2),
+    { radius: 30, wedge: { tiltRange: [-60, 60], tiltAxis: 'y' }, onProgress: nothing, ...wait() },
+  ]),
   fn('quadraticFit', 'scores', core.quadraticFit, () => [new Float64Array(27).fill(0).fill(1, 13, 14)]),
   fn('smoothed', 'slabs options', core.smoothed, () => [slabs(), { sigma: 5, ...wait() }]),
   fn('splitTouching', 'slabs options', core.splitTouching, () => [
