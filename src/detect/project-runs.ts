@@ -1,3 +1,4 @@
+import { folderOf } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import {
@@ -17,6 +18,7 @@ import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Mask } from '../picks/candidates.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import type { VoxelGrid } from '../space/grid.ts';
+import type { StoreOptions } from '../storage/store.ts';
 import type { ChosenThreshold } from './max-false.ts';
 import { type Shard, shardOf, shardRule } from './shards.ts';
 
@@ -213,12 +215,18 @@ export async function workOn<T extends Outcome>(
     options.onWarning?.(ofRun);
   };
   const result = await work(onWarning);
+  if (result.status === 'skipped') await tidyRun(project, run);
   for (const { path, message, run: owner } of project.problems) {
     if (reported.has(path) || owner !== run.name) continue;
     reported.add(path);
     onWarning({ code: 'file-passed-over', message, path });
   }
   return { ...result, warnings };
+}
+
+/** Removes what a killed process has left beside the picks of a run that is done, where no write does it. */
+export async function tidyRun({ overlayStore }: Project, { name }: Run, options: StoreOptions = {}): Promise<void> {
+  await overlayStore?.tidy?.(folderOf('picks', { run: name }), options);
 }
 
 /** What comes of a run: only an abort and a project that is read-only end the whole work, any other failure only that of the run. */

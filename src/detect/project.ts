@@ -24,7 +24,7 @@ import {
   searchOfType,
 } from './detect-run.ts';
 import { existingPicks, requireReplaceable } from './existing-picks.ts';
-import { groupOf } from './failures.ts';
+import { folderOfFailures, groupOf } from './failures.ts';
 import {
   chosenRuns,
   concurrency,
@@ -34,6 +34,7 @@ import {
   type RunStart,
   reportedIn,
   runsRules,
+  tidyRun,
   tomogramTypeOf,
   workOn,
 } from './project-runs.ts';
@@ -125,6 +126,8 @@ export async function* detectProject(
   const assumed = new Set<string>();
   const whole = { ...search, turns: new Turns(), resume: claim !== undefined || options.resume };
   const { refused, done } = await lookOver(runs, { ...whole, isShared: claim !== undefined });
+  await project.overlayStore?.tidy?.(folderOfFailures(groupOf(search)), { signal });
+  for (const run of runs) if (done.has(run.name)) await tidyRun(project, run, { signal });
   for (const [run, error] of refused) yield { run, status: 'failed', error, warnings: [] };
   const left = runs.filter(({ name }) => !refused.has(name) && !done.has(name));
   const attempt: Attempt = (run, { runsLeft, triesLeft, ...held }) => {

@@ -177,6 +177,10 @@ export function directoryStore(path: string, options: DirectoryStoreOptions = {}
       const file = at(key);
       return read(file, () => versionOf(file), signal);
     },
+    async tidy(folder, options) {
+      checkCall('tidy', folder, options);
+      if (!readOnly) await onFolder(at(folder));
+    },
     async stage(folder, options) {
       const { signal } = checkCall('stage', folder, options);
       const target = at(folder);

@@ -163,6 +163,11 @@ export interface Store extends ListableStore {
    * `deleteFile` then throw if it is given.
    */
   version?(key: StoreKey, options?: StoreOptions): Promise<string | undefined>;
+  /**
+   * Removes from a folder what killed writers have left there, such as temporary files; what a living process writes stays, and what
+   * cannot be removed, too. A store that leaves nothing, or cannot tell, has no such method.
+   */
+  tidy?(folder: StoreKey, options?: StoreOptions): Promise<void>;
   /** Starts a new version of a folder that readers do not see yet; undefined where the store cannot do so. */
   stage?(folder: StoreKey, options?: StoreOptions): Promise<StagedFolder | undefined>;
 }
@@ -313,7 +318,18 @@ export function checkCall(
 }
 
 /** The methods of stores that take a key first. */
-const keyedMethods = ['get', 'getRange', 'size', 'list', 'set', 'setPieces', 'delete', 'version', 'stage'] as const;
+const keyedMethods = [
+  'get',
+  'getRange',
+  'size',
+  'list',
+  'set',
+  'setPieces',
+  'delete',
+  'version',
+  'tidy',
+  'stage',
+] as const;
 
 /**
  * A folder of a store as a store of its own with the same methods: a listable store stays listable, a writable one writable.
@@ -429,7 +445,9 @@ export function readOnlyStore(store: ListableStore, options: ReadOnlyStoreOption
     const path = `${store.location.replace(/\/+$/, '')}${key}`;
     throw new CryoetPicksError('read-only', `cannot write ${path}: ${reason}`, { path });
   };
-  return { ...store, set: refuse, delete: refuse };
+  // A store on disk has more ways to write.
+  const { setPieces, stage, tidy, ...reading }: Partial<Store> & ListableStore = store;
+  return { ...reading, set: refuse, delete: refuse };
 }
 
 /**

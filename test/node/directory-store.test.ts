@@ -21,7 +21,7 @@ import {
   writeTomogram,
 } from '../../src/entry/index.ts';
 import { directoryStore } from '../../src/entry/node.ts';
-import { requireWritable } from '../../src/storage/store.ts';
+import { readOnlyStore, requireWritable } from '../../src/storage/store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
@@ -222,6 +222,12 @@ describe('writing to a directoryStore', () => {
       `cannot write ${join(folder, 'x')}: its store is opened read-only`,
     );
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('a folder on disk as a read-only store has no other way to be written or tidied', async () => {
+    const store = readOnlyStore(directoryStore(folder), { reason: 'it is of others' });
+    await expect(store.set('/x', bytes(1))).rejects.toMatchObject({ code: 'read-only' });
+    expect([store.setPieces, store.stage, store.tidy]).toEqual([undefined, undefined, undefined]);
   });
 
   it.skipIf(process.getuid?.() === 0)(

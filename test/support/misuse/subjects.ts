@@ -702,6 +702,7 @@ const kinds = [
         wait(),
       ],
     ],
+    tidy: ['folder options', () => ['/c', wait()]],
     stage: ['folder options', () => ['/c', wait()]],
   }),
   methods('overlayClaims()', async () => node.overlayClaims(await projectOnDisk(), { lease: 5 }), {
