@@ -225,7 +225,8 @@ export async function attemptRun(project: Project, run: Run, search: RunSearch):
   }
   if (isCryoetPicksError(outcome.error, 'conflict')) return outcome;
   await search.requireHeld?.();
-  const counted = before?.searchSha256 === search.sha256 ? before.attempt : 0;
+  const isCounted = before !== undefined && (before.isDamaged || before.searchSha256 === search.sha256);
+  const counted = isCounted ? before.attempt : 0;
   const attempt = Math.max(counted, search.failures ?? 0) + 1;
   await record(() => writeFailure(project, { run: run.name, error: outcome.error, attempt }, search));
   return { ...outcome, attempt };

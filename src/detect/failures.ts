@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { sanitizeName } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
-import { version } from '../copick/provenance.ts';
+import { sha256Of, version } from '../copick/provenance.ts';
+import { locate } from '../copick/tree.ts';
 import {
   abortSignal,
   optional,
@@ -14,7 +15,7 @@ import {
 import { mapOrdered } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import { checkSchema, parseJson } from '../core/json.ts';
-import type { StoreKey, StoreOptions } from '../storage/store.ts';
+import { compareNames, type StoreKey, type StoreOptions } from '../storage/store.ts';
 
 /** A run whose search failed, as it is recorded for a user and session. */
 export interface RunFailure {
@@ -24,7 +25,10 @@ export interface RunFailure {
   readonly message: string;
   /** The file or folder that it is about, if one is known. */
   readonly path?: string | undefined;
-  /** How many searches of the run have failed since it was last searched with success, over all processes. */
+  /**
+   * How many searches of the run have failed since it was last searched with success, over all processes; 1 where the record is
+   * damaged (`invalid-metadata`), since at least one has.
+   */
   readonly attempt: number;
 }
 
@@ -61,16 +65,18 @@ export async function readFailures(project: Project, options: ReadFailuresOption
     signal,
   } = requireOptions('readFailures', options, readFailuresRules);
   const author = { userId, sessionId };
-  const entries = (await project.overlayStore?.list(folderOfFailures(groupOf(author)), { signal })) ?? [];
-  const runs = entries.filter(({ name }) => name.endsWith(ENDING)).map(({ name }) => name.slice(0, -ENDING.length));
+  const folder = folderOfFailures(groupOf(author));
+  const entries = (await project.overlayStore?.list(folder, { signal })) ?? [];
+  const names = entries.filter(({ name, kind }) => kind === 'file' && name.endsWith(ENDING)).map(({ name }) => name);
   const found: RunFailure[] = [];
-  const read = (run: string, stop: AbortSignal) => readFailure(project, run, { ...author, signal: stop });
-  for await (const failure of mapOrdered(runs, read, { concurrency: 8, signal })) {
+  const read = (name: string, stop: AbortSignal) =>
+    readRecordAt(project, `${folder}/${name}`, { run: name.slice(0, -ENDING.length), signal: stop });
+  for await (const failure of mapOrdered(names, read, { concurrency: 8, signal })) {
     if (failure === undefined) continue;
-    const { searchSha256, ...told } = failure;
+    const { searchSha256, isDamaged, ...told } = failure;
     found.push(told);
   }
-  return found;
+  return found.sort((a, b) => compareNames(a.run, b.run));
 }
 
 /** Whose failure it is. */
@@ -83,9 +89,20 @@ interface Authored extends StoreOptions {
 export interface RecordedFailure extends RunFailure {
   /** The hash of the options of the search, see `RunSearch.sha256`; records of before it was kept have none. */
   readonly searchSha256?: string | undefined;
+  /** True if the record cannot be understood: whose search it was, and how often it failed, is unknown. */
+  readonly isDamaged?: true | undefined;
 }
 
 const ENDING = '.json';
+
+/** Bytes of the name of a run in that of its record: a file may have as many as the run, which its ending makes longer. */
+const MAX_STEM = 240;
+
+/** The name of a run as it stands in that of its record: a hash of one that is too long. */
+async function stemOf(run: string): Promise<string> {
+  const bytes = new TextEncoder().encode(run);
+  return bytes.length <= MAX_STEM ? run : sha256Of(bytes);
+}
 
 /** A user and session as they stand in the names of files. */
 export function groupOf({ userId, sessionId }: Omit<Authored, 'signal'>): string {
@@ -97,7 +114,8 @@ export function folderOfFailures(group: string): StoreKey {
   return `/.cryoet-picks/failures/${group}`;
 }
 
-const keyOf = (run: string, author: Authored): StoreKey => `${folderOfFailures(groupOf(author))}/${run}${ENDING}`;
+const keyOf = async (run: string, author: Authored): Promise<StoreKey> =>
+  `${folderOfFailures(groupOf(author))}/${await stemOf(run)}${ENDING}`;
 
 const schema = v.object({
   run: v.string(),
@@ -111,25 +129,43 @@ const schema = v.object({
 /** Bytes of a record at most: it is read in one piece. */
 const MAX_RECORD = 2 ** 20;
 
-/** The failure of a run, whatever its options; undefined if none is recorded, or the record cannot be read. */
+/** The failure of a run, whatever its options; undefined if none is recorded, or the record may not be read. */
 export async function readFailure(
   project: Project,
   run: string,
   author: Authored,
 ): Promise<RecordedFailure | undefined> {
-  const { signal } = author;
-  const key = keyOf(run, author);
+  const failure = await readRecordAt(project, await keyOf(run, author), { run, signal: author.signal });
+  return failure && { ...failure, run };
+}
+
+/** The failure in a record; `run` is the name that the file has. */
+async function readRecordAt(
+  project: Project,
+  key: StoreKey,
+  { run, signal }: StoreOptions & Pick<RunFailure, 'run'>,
+): Promise<RecordedFailure | undefined> {
+  const store = project.overlayStore;
+  if (store === undefined) return undefined;
+  const file = locate(store, key);
   try {
-    const bytes = await project.overlayStore?.get(key, { signal, maxValueBytes: MAX_RECORD });
+    const bytes = await store.get(key, { signal, maxValueBytes: MAX_RECORD });
     if (bytes === undefined) return undefined;
-    const problem = { what: key, code: 'invalid-metadata' } as const;
+    const problem = { what: `the record of its failure is damaged: ${file}`, code: 'invalid-metadata' } as const;
     const { message, path, ...failure } = checkSchema(schema, parseJson(bytes, problem), problem);
     const { put } = rootsOf(project);
-    return { ...failure, run, message: put(message), ...(path !== undefined && { path: put(path) }) };
+    const isOwn = (await stemOf(failure.run)) === run;
+    return {
+      ...failure,
+      run: isOwn ? failure.run : run,
+      message: put(message),
+      ...(path !== undefined && { path: put(path) }),
+    };
   } catch (error) {
     signal?.throwIfAborted();
-    if (isCryoetPicksError(error)) return undefined;
-    throw error;
+    if (!isCryoetPicksError(error)) throw error;
+    if (error.code !== 'invalid-metadata') return undefined;
+    return { run, code: error.code, message: error.message, path: file, attempt: 1, isDamaged: true };
   }
 }
 
@@ -149,12 +185,12 @@ export async function writeFailure(
     searchSha256: author.sha256,
   };
   const bytes = new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
-  await project.overlayStore?.set(keyOf(run, author), bytes, { signal: author.signal });
+  await project.overlayStore?.set(await keyOf(run, author), bytes, { signal: author.signal });
 }
 
 /** Removes the record of a failure. */
 export async function removeFailure(project: Project, run: string, author: Authored): Promise<void> {
-  await project.overlayStore?.delete(keyOf(run, author), { signal: author.signal });
+  await project.overlayStore?.delete(await keyOf(run, author), { signal: author.signal });
 }
 
 function described(error: unknown): { readonly code: string; readonly message: string; readonly path?: string } {

@@ -15,7 +15,8 @@ import {
   type Store,
   type Warning,
 } from '../../src/entry/index.ts';
-import { directoryStore, openProject } from '../../src/entry/node.ts';
+import { directoryStore, openProject, overlayClaims } from '../../src/entry/node.ts';
+import { makeTag } from '../../src/node/file-lock.ts';
 import { projectOf } from '../support/copick-tree.ts';
 import { identityModel } from '../support/identity-model.ts';
 import { pythonMissing, runPython } from '../support/python.ts';
@@ -181,15 +182,78 @@ describe('a run that fails', () => {
     expect(await keysOf(overlay)).toEqual([]);
   });
 
-  it('a record that is broken counts as none', async () => {
-    const { project, overlay } = projectOf({ static: await tomograms(runs) });
+  it('a record that is damaged counts as a failure, and goes when the run is searched with success', async () => {
+    const tree = await tomograms(runs);
+    await damageRun(tree, 'TS_3');
+    const { project, overlay } = projectOf({ static: tree });
+    const key = (run: string) => `/.cryoet-picks/failures/cryoet-picks_0/${run}.json` as const;
     for (const [run, text] of [
       ['TS_1', '{"code": '],
       ['TS_2', '[]'],
       ['TS_3', '{"run": "TS_3", "code": "x", "message": "y", "attempt": 0}'],
-    ])
-      await overlay.set(`/.cryoet-picks/failures/cryoet-picks_0/${run}.json`, new TextEncoder().encode(text));
-    expect(await readFailures(project)).toEqual([]);
+    ] as const)
+      await overlay.set(key(run), new TextEncoder().encode(text));
+    const damaged = (run: string) => ({
+      ...{ run, code: 'invalid-metadata', attempt: 1, path: `overlay${key(run)}` },
+      message: expect.stringContaining(`the record of its failure is damaged: overlay${key(run)}`),
+    });
+    expect(await readFailures(project)).toEqual(runs.map(damaged));
+    expect(statuses(await resultsOf(project))).toEqual(['TS_1 detected', 'TS_2 detected', 'TS_3 failed']);
+    // At least one search had failed before.
+    expect(await readFailures(project)).toMatchObject([{ run: 'TS_3', code: 'corrupt-data', attempt: 2 }]);
+  });
+
+  it.each([240, 241, 251, 255])(
+    'a run whose name has %d characters fails, is recorded by its name, and heals',
+    async (length) => {
+      const folder = await tempDir();
+      const run = 'n'.repeat(length);
+      const tree = await tomograms([run]);
+      const mend = await damageRun(tree, run);
+      const overlay = directoryStore(join(folder, 'overlay'), { durable: false });
+      const { project } = projectOf({ static: tree, overlay });
+      const [failed] = await resultsOf(project);
+      expect(failed).toMatchObject({ status: 'failed', attempt: 1, warnings: [] });
+      expect(await readFailures(project)).toMatchObject([{ run, attempt: 1 }]);
+      const claim = overlayClaims(project, { lease: 1.5 });
+      expect(await resultsOf(project, { claim })).toMatchObject([{ run, status: 'failed', recorded: true }]);
+      await mend();
+      expect(await resultsOf(project, { claim, retries: 1 })).toMatchObject([{ run, status: 'detected' }]);
+      expect(await readdir(join(folder, 'overlay'))).toEqual(['ExperimentRuns']);
+    },
+  );
+
+  it('what a process left that was killed between the link and the end of a write goes with the look of the next one', async () => {
+    const folder = await tempDir();
+    const overlay = directoryStore(join(folder, 'overlay'), { durable: false });
+    const { project } = projectOf({ static: await tomograms(runs), overlay });
+    await resultsOf(project);
+    const at = (run: string, name: string) => join(folder, 'overlay', 'ExperimentRuns', run, 'Picks', name);
+    const dead = makeTag().replace(/-\d+-/, '-4194305-');
+    const failures = join(folder, 'overlay', '.cryoet-picks', 'failures', 'cryoet-picks_0');
+    await mkdir(failures, { recursive: true });
+    const left = [
+      ...runs.map((run) => at(run, `.cryoet-picks_0_ribosome.json.${dead}.tmp`)),
+      join(failures, `.TS_1.json.${dead}.tmp`),
+    ];
+    const others = [at('TS_1', `.x.json.${makeTag()}.tmp`), at('TS_1', '.mine.tmp'), at('TS_1', '.DS_Store')];
+    const again: ((project: Project) => Promise<unknown>)[] = [
+      (one) => resultsOf(one, { resume: true }),
+      (one) => resultsOf(one, { claim: overlayClaims(one, { lease: 1.5 }) }),
+    ];
+    for (const search of again) {
+      for (const path of [...left, ...others]) await writeFile(path, 'half');
+      // Another process, which has not looked into these folders before.
+      const open = projectOf({
+        static: await tomograms(runs),
+        overlay: directoryStore(join(folder, 'overlay'), { durable: false }),
+      });
+      await search(open.project);
+      const there = await readdir(join(folder, 'overlay'), { recursive: true });
+      expect(there.filter((name) => name.includes(dead))).toEqual([]);
+      const hidden = there.filter((name) => /TS_1.*\/\.(x|mine|DS)/.test(name));
+      expect(hidden).toHaveLength(others.length);
+    }
   });
 
   it('a run whose folder is renamed in the middle fails by its path, appears nowhere in the overlay, and the others go on', async () => {
