@@ -2,7 +2,9 @@
  * Simulates the copick projects to train, tune and test the network: DIR/train, DIR/validate, DIR/test and so on, with one tomogram
  * per seed of `splits`.
  *
- *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|small|toy]
+ *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|small|toy] [--split NAME]
+ *
+ * All splits are made unless --split names one of them.
  *
  * Each tomogram depends on its own seed only, so the bytes do not depend on the number of workers. Complete tomograms are skipped, so
  * an interrupted call can be repeated.
@@ -69,9 +71,11 @@ function isSize(text: string): text is Size {
 }
 
 function tasksOf(size: Size): Task[] {
-  return Object.entries(splits[size]).flatMap(([split, { first, count, shape }]) =>
-    Array.from({ length: count }, (_, index) => ({ split: split as Split, seed: first + index, shape })),
-  );
+  return Object.entries(splits[size])
+    .filter(([split]) => values.split === undefined || split === values.split)
+    .flatMap(([split, { first, count, shape }]) =>
+      Array.from({ length: count }, (_, index) => ({ split: split as Split, seed: first + index, shape })),
+    );
 }
 
 const { values, positionals } = parseArgs({
@@ -79,6 +83,7 @@ const { values, positionals } = parseArgs({
   options: {
     workers: { type: 'string', default: '2' },
     size: { type: 'string', default: 'full' },
+    split: { type: 'string' },
     part: { type: 'string' },
   },
 });
@@ -86,7 +91,7 @@ const [folder] = positionals;
 const { size } = values;
 const workers = Number(values.workers);
 if (folder === undefined || !isSize(size) || !(Number.isSafeInteger(workers) && workers > 0)) {
-  throw new Error('expected: make-data.ts DIR [--workers 2] [--size full|small|toy]');
+  throw new Error('expected: make-data.ts DIR [--workers 2] [--size full|small|toy] [--split NAME]');
 }
 if (values.part === undefined) {
   const ends = Array.from({ length: workers }, (_, part) => {
