@@ -62,6 +62,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
   tiff: ['stack'],
   inference: [
     'calibration',
+    'thresholds',
     'model',
     'model-card',
     'function-model',
@@ -305,6 +306,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'runtime',
     'coarse-intensity',
     'masks',
+    'thresholds',
     'dry-run',
     'detect',
     'detect-file',

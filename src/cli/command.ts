@@ -30,6 +30,8 @@ export interface DetectInput extends CommonFlags {
   readonly resample?: true | undefined;
   readonly allowMissingChunks?: true | undefined;
   readonly dryRun?: true | undefined;
+  /** `balanced`, `competition`, or the path of a file with numbers by object. */
+  readonly thresholds?: string | undefined;
   readonly threshold?: Readonly<Record<string, number>> | undefined;
   readonly threads?: number | undefined;
   /** Share the runs with other processes, each of which takes the next one that is free. */

@@ -12,7 +12,7 @@ import { formatSubmission } from '../picks/submission.ts';
 import { difficulties } from '../simulate/tomogram.ts';
 import { formatZyx, type Zyx } from '../space/grid.ts';
 import type { CommonFlags, Outcome } from './command.ts';
-import { detectRuns, type RunSummary } from './detect.ts';
+import { detectRuns, type RunSummary, submissionRuns } from './detect.ts';
 import { buildFolder, openCopick, writeWhole } from './files.ts';
 import { openModel } from './runtime.ts';
 import { scoreLines } from './score.ts';
@@ -61,10 +61,12 @@ export async function demo(terminal: Terminal, input: DemoInput): Promise<Outcom
     await prepare(terminal, resolve(directory), files);
     await simulateDemo(terminal, { files, shape, runs });
     const { project, summaries, found } = await detectDemo(terminal, { files, model });
-    const scored = await withTruth(project, found, terminal.signal);
-    await writeFiles(terminal, { project, scored, files });
+    const submitted = submissionRuns(terminal, { ...user, project, summaries, asked: { numbers: {} } });
+    const scored = await withTruth(project, submitted, terminal.signal);
+    await writeFiles(terminal, { project, found, scored, files });
     const report = scorePicks(scored, cziiRules);
-    terminal.print('', ...scoreLines(report, cziiRules), '', ...fileLines(files));
+    const what = 'of the submission, with competition thresholds; picks and figure have balanced ones';
+    terminal.print('', ...scoreLines(report, cziiRules), what, '', ...fileLines(files));
     const document: DemoDocument = { report, runs: summaries, files };
     return { json: document };
   } finally {
@@ -133,9 +135,9 @@ interface Detected {
   readonly found: readonly RunPicks[];
 }
 
-async function withTruth(project: Project, found: readonly RunPicks[], signal: AbortSignal): Promise<ScoredRun[]> {
+async function withTruth(project: Project, found: AsyncIterable<RunPicks>, signal: AbortSignal): Promise<ScoredRun[]> {
   const scored: ScoredRun[] = [];
-  for (const { run: name, picks } of found) {
+  for await (const { run: name, picks } of found) {
     const run = await project.run(name, { signal });
     scored.push({ run: name, picks, truth: await run.picks({ userId: 'curation', signal }) });
   }
@@ -144,11 +146,17 @@ async function withTruth(project: Project, found: readonly RunPicks[], signal: A
 
 async function writeFiles(
   terminal: Terminal,
-  { project, scored, files }: { project: Project; scored: readonly ScoredRun[]; files: DemoFiles },
+  {
+    project,
+    found,
+    scored,
+    files,
+  }: { project: Project; found: readonly RunPicks[]; scored: readonly ScoredRun[]; files: DemoFiles },
 ): Promise<void> {
   await writeWhole(terminal, files.submission, formatSubmission(scored));
   const { signal } = terminal;
-  const { run, picks, truth } = scored[0]!;
+  const { run, picks } = found[0]!;
+  const { truth } = scored[0]!;
   const source = await (await project.run(run, { signal })).tomogram('denoised', { signal });
   const title = `${run}: simulated tomogram, picks and ground truth`;
   const data = await renderFigure(source, { picks, truth, objects: figureObjects(project.objects), title, signal });

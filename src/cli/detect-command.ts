@@ -80,6 +80,7 @@ interface PicksRecord extends Provenance {
     readonly card?: { classes?: readonly (string | null)[] };
   };
   readonly threshold: number;
+  readonly competitionThreshold?: number;
   readonly maxFalse?: { readonly share: number };
   readonly overlap: unknown;
   readonly memory?: number | 'low';
@@ -149,7 +150,11 @@ function pickingWords(records: PicksRecords, notes: string[]): string[] {
   const [first] = records;
   if (first === undefined) return [];
   const { mask, acrossObjects } = first[1];
-  const fixed = records.filter(([, { maxFalse }]) => maxFalse === undefined);
+  // One that differs from that of a submission is the balanced one of the card; a number that was given is in both.
+  const fixed = records.filter(([, { threshold, competitionThreshold = threshold, maxFalse }]) => {
+    return maxFalse === undefined && competitionThreshold === threshold;
+  });
+  const hasTwoSets = first[1].competitionThreshold !== undefined;
   const shares = new Set(records.flatMap(([, { maxFalse }]) => (maxFalse === undefined ? [] : [maxFalse.share])));
   const numbers = new Set(records.map(([, { max }]) => max));
   if (shares.size > 1 || numbers.size > 1) notes.push('limits differ from object to object, as a program set them');
@@ -158,7 +163,8 @@ function pickingWords(records: PicksRecords, notes: string[]): string[] {
     ...(fixed.length === 0 ? [] : ['--threshold', ...fixed.map(([object, { threshold }]) => `${object}=${threshold}`)]),
     ...(share === undefined ? [] : ['--max-false', String(share)]),
     ...(max === undefined || max === null ? [] : ['--max', String(max)]),
-    ...(acrossObjects === true ? ['--across-objects'] : []),
+    ...(acrossObjects === true && !hasTwoSets ? ['--across-objects'] : []),
+    ...(acrossObjects === false && hasTwoSets ? ['--no-across-objects'] : []),
     ...(typeof acrossObjects === 'number' ? ['--across-distance', String(acrossObjects)] : []),
     ...maskWords(mask, notes),
   ];

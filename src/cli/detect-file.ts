@@ -9,18 +9,30 @@ import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import type { Model } from '../inference/model.ts';
 import { type CziiObject, cziiRules } from '../metric/rules.ts';
 import { tomogramNameOf } from '../page/tomogram-name.ts';
+import type { ParticlePick } from '../picks/pick.ts';
 import { formatSubmission } from '../picks/submission.ts';
 import type { Intensity } from '../volume/intensity.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome } from './command.ts';
 import { classesOf, classLines, picksKind } from './convert-write.ts';
-import { eventOf, maxFalseLines, type Outputs, openOutputs, type RunSummary } from './detect.ts';
+import {
+  eventOf,
+  fileLines,
+  maxFalseLines,
+  type Outputs,
+  openOutputs,
+  type RunSummary,
+  type ThresholdsDocument,
+  thresholdsDocument,
+  thresholdsLine,
+} from './detect.ts';
 import { type Output, openOutput, requireApart } from './files.ts';
 import { type InputMask, maskOfInput, openVolume } from './masks.ts';
 import { formatToWrite } from './picks-file.ts';
 import { fitting, openModel } from './runtime.ts';
 import { countByObject, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
+import { type AskedThresholds, askedThresholds, submissionPicks } from './thresholds.ts';
 
 /** The fields of `finished`, the last line of `detect VOLUME --json`. */
 interface VolumeDocument {
@@ -30,6 +42,7 @@ interface VolumeDocument {
   readonly out?: string | undefined;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
+  readonly thresholds: ThresholdsDocument;
   /** Which class number stands for which object in the file of `out`, where its format has numbers. */
   readonly classes?: NamesByNumber | undefined;
   readonly warnings: readonly Warning[];
@@ -65,6 +78,7 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
     throw new UsageError(`where should the picks of ${path} go? give --out picks.csv, or a file of another format`);
   }
   const format = out === undefined ? 'csv' : formatToWrite(out, to);
+  const asked = await askedThresholds(input);
   await requireApart({ 'the volume': path, '--out': out, '--submission': submission, '--figure': figure });
   const outputs = await openOutputs(terminal, input);
   const output =
@@ -74,7 +88,14 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
   const secondsSince = () => Math.round((performance.now() - started) / 100) / 10;
   terminal.event({ event: 'started', run, runsDone: 0, runsTotal: 1 });
   try {
-    const { files, classes, ...searched } = await searchVolume(terminal, { input, run, format, output, outputs });
+    const { files, classes, ...searched } = await searchVolume(terminal, {
+      input,
+      asked,
+      run,
+      format,
+      output,
+      outputs,
+    });
     const summary: RunSummary = { run, status: 'detected', ...searched.summary, seconds: secondsSince() };
     terminal.event(eventOf(summary));
     const { picks: counts = {}, maxFalse } = summary;
@@ -83,10 +104,10 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
       '',
       ...maxFalseLines([{ run, picks: counts, maxFalse }]),
     );
-    terminal.print(...Object.entries(files).map(([what, file]) => `${what.padEnd(12)}${file}`));
+    terminal.print(...fileLines(files), thresholdsLine(asked, input));
     terminal.print(...classLines(classes));
     const document: VolumeDocument = {
-      ...{ runs: [summary], ...files, warnings: searched.warnings },
+      ...{ runs: [summary], ...files, thresholds: thresholdsDocument(asked, input), warnings: searched.warnings },
       ...(classes && { classes }),
     };
     return { json: document };
@@ -99,6 +120,7 @@ export async function detectFile(terminal: Terminal, input: DetectInput): Promis
 
 interface SearchVolumeOptions {
   readonly input: DetectInput;
+  readonly asked: AskedThresholds;
   readonly run: string;
   readonly format: PicksFormatName;
   readonly output: Output | undefined;
@@ -108,7 +130,7 @@ interface SearchVolumeOptions {
 /** Searches a volume and writes what is found. */
 async function searchVolume(
   terminal: Terminal,
-  { input, run, format, output, outputs }: SearchVolumeOptions,
+  { input, asked, run, format, output, outputs }: SearchVolumeOptions,
 ): Promise<{
   readonly summary: Pick<RunSummary, 'picks' | 'maxFalse'>;
   readonly files: Readonly<Record<string, string>>;
@@ -125,16 +147,14 @@ async function searchVolume(
   });
   const mask = await maskOfInput(input, { onWarning: (message) => terminal.warn(`cryoet-picks: ${message}`), signal });
   const model = await openModel(terminal, input);
-  const { picks, maxFalse, warnings } = await search(terminal, { input, volume, intensity, model, run, mask }).finally(
-    () => model.dispose(),
-  );
-  const found = [{ run, picks }];
+  const searching = { input, asked, volume, intensity, model, run, mask };
+  const { picks, submitted, maxFalse, warnings } = await search(terminal, searching).finally(() => model.dispose());
   const { shape, voxelSize } = volume.grid;
   const classes = model.spec.classes.filter((name) => name !== null);
   const objects = numbered(new Set(input.object ?? classes));
   const options = { shape, voxelSize, run, objects };
-  await output?.write(picksFormat(format, options).format(found));
-  await outputs.submission?.write(formatSubmission(found));
+  await output?.write(picksFormat(format, options).format([{ run, picks }]));
+  await outputs.submission?.write(formatSubmission([{ run, picks: submitted }]));
   if (outputs.figure !== undefined) {
     const colorless: PickableObject['color'] = [100, 100, 100, 255];
     const drawn = figureObjects(
@@ -161,6 +181,7 @@ async function searchVolume(
 
 interface SearchOptions {
   readonly input: DetectInput;
+  readonly asked: AskedThresholds;
   readonly volume: VolumeSource;
   /** Of few of its voxels, for the check of its contrast. */
   readonly intensity: Intensity | undefined;
@@ -171,8 +192,14 @@ interface SearchOptions {
 
 async function search(
   terminal: Terminal,
-  { input, volume, intensity, model, run, mask }: SearchOptions,
-): Promise<PicksWithThresholds & { readonly warnings: readonly Warning[] }> {
+  { input, asked, volume, intensity, model, run, mask: maskOfRun }: SearchOptions,
+): Promise<
+  Pick<PicksWithThresholds, 'picks' | 'maxFalse'> & {
+    /** The picks of the submission; none without one. */
+    readonly submitted: readonly ParticlePick[];
+    readonly warnings: readonly Warning[];
+  }
+> {
   const { signal } = terminal;
   const { spec } = model;
   const warnings: Warning[] = [];
@@ -192,23 +219,24 @@ async function search(
   for (const finding of checkTomogram(volume, { spec, intensity })) {
     if (!isToldLater.has(finding.code)) warn({ ...finding, path: input.config });
   }
+  const mask = await maskOfRun?.of(undefined, fitted.grid);
+  const { acrossObjects, max, submission } = input;
   const bar = terminal.startBar(run);
   try {
-    const found = await detectWithThresholds(fitted, {
+    const { candidates, ...found } = await detectWithThresholds(fitted, {
       model,
       objects: input.object?.map((name) => ({ name })),
-      thresholds: input.threshold,
+      thresholds: asked.set ?? asked.numbers,
+      toFloors: submission !== undefined,
       maxFalse: input.maxFalse,
       allowMissingChunks: input.allowMissingChunks,
       memory: input.memory,
-      mask: await mask?.of(undefined, fitted.grid),
-      acrossObjects: input.acrossObjects,
-      max: input.max,
-      signal,
+      ...{ mask, acrossObjects, max, signal },
       onProgress: bar.update,
       onWarning: warn,
     });
-    return { ...found, warnings };
+    const how = { asked, objects: candidates.objects, mask, acrossObjects, max };
+    return { ...found, submitted: submission === undefined ? [] : submissionPicks(candidates, how), warnings };
   } finally {
     bar.stop();
   }

@@ -10,21 +10,38 @@ import { checkTomogram } from '../detect/check-tomogram.ts';
 import type { ChosenThreshold } from '../detect/max-false.ts';
 import { pickProject } from '../detect/pick-project.ts';
 import { detectProject } from '../detect/project.ts';
-import { inShard, type RunMask, type RunResult, type RunStart, tomogramTypeOf } from '../detect/project-runs.ts';
+import {
+  byObject,
+  inShard,
+  type RunMask,
+  type RunResult,
+  type RunStart,
+  tomogramTypeOf,
+} from '../detect/project-runs.ts';
 import type { Shard } from '../detect/shards.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
+import { submissionFormat } from '../formats/csv.ts';
+import { encodeRuns } from '../formats/run-by-run.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
+import type { ThresholdSet } from '../inference/thresholds.ts';
 import { overlayClaims } from '../node/overlay-claims.ts';
 import { counted } from '../page/counted.ts';
 import type { RunPicks } from '../picks/pick.ts';
-import { formatSubmission } from '../picks/submission.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { chosenRuns } from './choose.ts';
 import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome, TomogramName } from './command.ts';
 import { picksKind } from './convert-write.ts';
 import { dryRun } from './dry-run.ts';
-import { type FileKind, namesAsWritten, type Output, openCopick, openOutput, requireApart } from './files.ts';
+import {
+  type FileKind,
+  namesAsWritten,
+  type Output,
+  type OutputData,
+  openCopick,
+  openOutput,
+  requireApart,
+} from './files.ts';
 import { maskOfInput } from './masks.ts';
 import { type RunBars, runBars } from './run-bars.ts';
 import { type FittingOptions, fitting, namedRun, openModel } from './runtime.ts';
@@ -43,6 +60,7 @@ import {
   type TerminalEvent,
   UsageError,
 } from './terminal.ts';
+import { type AskedThresholds, askedThresholds, submissionPicks, thresholdsText } from './thresholds.ts';
 
 /** The fields of `finished`, the last line of `detect --json`. */
 export interface DetectDocument {
@@ -54,12 +72,21 @@ export interface DetectDocument {
   readonly picks?: string | undefined;
   readonly submission?: string | undefined;
   readonly figure?: string | undefined;
+  /** Of the picks, and of the submission if there is one; `numbers` are those that were given. */
+  readonly thresholds: ThresholdsDocument;
   /** Files beside the picks that could not be written. */
   readonly notWritten: readonly NotWritten[];
   /** Parts of the project that are broken and were skipped or replaced, and tomograms with missing chunks. */
   readonly problems: readonly TomogramProblem[];
   /** What looks wrong with tomograms and picks, by run; each was printed to stderr. */
   readonly warnings: readonly Warning[];
+}
+
+/** Which thresholds were used. */
+export interface ThresholdsDocument {
+  readonly picks: ThresholdSet;
+  readonly submission?: ThresholdSet | undefined;
+  readonly numbers?: Readonly<Record<string, number>> | undefined;
 }
 
 /** The result of a run: picks per object, or why it failed. */
@@ -84,8 +111,12 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const { userId = 'cryoet-picks', sessionId = '0', fromCandidates = false } = input;
   if (fromCandidates) refuseSearch(input);
   refuseOutputs(input);
+  const asked = await askedThresholds(input);
   const project = await openOnlyProject(input, terminal);
-  requireObjects(project, { flag: '--threshold', names: Object.keys(input.threshold ?? {}) });
+  requireObjects(project, {
+    flag: input.thresholds ? '--thresholds' : '--threshold',
+    names: Object.keys(asked.numbers),
+  });
   requireObjects(project, { flag: '--object', names: input.object ?? [] });
   const written = namesAsWritten({ userId, sessionId });
   pathToWrite('picks', { run: 'run', object: 'object', ...written.names });
@@ -100,12 +131,13 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const names = input.run === undefined ? undefined : runs.map(({ name }) => name);
   const tomogram =
     fromCandidates && input.figure === undefined ? input.tomogram : await tomogramOf(runs, input.tomogram, signal);
-  const common = { ...input, userId, sessionId, run: names, shard, project, mask, keepPicksOf: runsInOutputs(input) };
+  const keepPicksOf = input.figure === undefined ? 0 : 1;
+  const common = { ...input, asked, userId, sessionId, run: names, shard, project, mask, keepPicksOf };
   const search = async () => {
     if (fromCandidates) return pickRuns(terminal, common);
     const model = await openModel(terminal, input);
     const detecting = async () => {
-      requireProbabilities(input.threshold ?? {}, model.spec);
+      requireProbabilities(asked.numbers, model.spec);
       if (input.object === undefined) warnOfUnsearched(terminal, { objects: project.objects, spec: model.spec });
       return detectRuns(terminal, { ...common, tomogram: tomogram!, model });
     };
@@ -114,17 +146,20 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   const detected = await search();
   const { summaries, found } = detected;
   const isSearched = summaries.some(({ status }) => status !== 'failed');
-  const { files, notWritten } = await writeResults(terminal, { tomogram, project, found, isSearched, outputs });
+  const results = { ...common, tomogram, found, summaries, isSearched, outputs };
+  const { files, notWritten } = await writeResults(terminal, results);
   const problems = project.problems.map(({ path, message }) => ({ path, message }));
   for (const problem of problems) terminal.warn(`cryoet-picks: ${describeProblem(problem)}`);
   const failed = summaries.filter(({ status }) => status === 'failed').length;
   const total = inShard(runs, { shard }).length;
   const isStopped = input.failFast === true && failed > 0;
-  terminal.print('', ...closingLines({ summaries, files, failed, total, isStopped }));
+  const thresholds = thresholdsDocument(asked, input);
+  terminal.print('', ...closingLines({ summaries, files, failed, total, isStopped, asked }));
   const document: DetectDocument = {
     runs: summaries,
     ...written.names,
     ...files,
+    thresholds,
     notWritten,
     problems: [...problems, ...detected.problems],
     warnings: [...written.warnings, ...detected.warnings],
@@ -132,10 +167,28 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   return { json: document, failed: failed > 0 || notWritten.length > 0 };
 }
 
-/** Of how many runs the picks are needed once all are searched. */
-function runsInOutputs({ submission, figure }: DetectInput): number {
-  if (submission !== undefined) return Number.POSITIVE_INFINITY;
-  return figure === undefined ? 0 : 1;
+/** Which thresholds were used, for programs. */
+export function thresholdsDocument(
+  { set, numbers }: AskedThresholds,
+  { submission }: Pick<DetectInput, 'submission'>,
+): ThresholdsDocument {
+  return {
+    picks: set ?? 'balanced',
+    ...(submission !== undefined && { submission: set ?? 'competition' }),
+    ...(Object.keys(numbers).length > 0 && { numbers }),
+  };
+}
+
+/** A line for each file that was written. */
+export function fileLines(files: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(files).flatMap(([what, path]) => (path === undefined ? [] : [`${what.padEnd(12)}${path}`]));
+}
+
+/** The line that says which thresholds were used. */
+export function thresholdsLine(asked: AskedThresholds, { submission }: Pick<DetectInput, 'submission'>): string {
+  const picks = thresholdsText(asked, 'balanced');
+  const submitted = submission === undefined ? picks : thresholdsText(asked, 'competition');
+  return `thresholds  ${picks}${submitted === picks ? '' : `; of the submission: ${submitted}`}`;
 }
 
 /** Opens a project, once it is clear that the options are for one. */
@@ -184,7 +237,12 @@ function refuseSearch(input: DetectInput): void {
 
 /** @throws {@link UsageError} for an output of all runs where this process has only some, and for a lease of nothing. */
 function refuseOutputs(input: DetectInput): void {
-  const { config, claim, shard, lease } = input;
+  const { config, claim, shard, lease, submission, candidates } = input;
+  if (submission !== undefined && candidates === false) {
+    throw new UsageError(
+      '--submission is made of the candidates, which --no-candidates does not keep; leave out one of them',
+    );
+  }
   if (lease !== undefined && claim === undefined) throw new UsageError('--lease is that of --claim; give both');
   if (claim === undefined && shard === undefined) return;
   const output = (['submission', 'figure', 'out'] as const).find((name) => input[name] !== undefined);
@@ -226,7 +284,6 @@ export interface DetectRunsOptions
     | 'invert'
     | 'allowMissingChunks'
     | 'memory'
-    | 'threshold'
     | 'candidates'
     | 'maxFalse'
     | 'max'
@@ -239,6 +296,8 @@ export interface DetectRunsOptions
   > {
   readonly project: Project;
   readonly model: Model;
+  /** @defaultValue none */
+  readonly asked?: AskedThresholds | undefined;
   readonly shard?: Shard | undefined;
   readonly mask?: RunMask | undefined;
   readonly tomogram: TomogramName;
@@ -267,7 +326,7 @@ export async function detectRuns(
     run: runs,
     object,
     tomogram,
-    threshold: thresholds,
+    asked,
     resample,
     invert,
     candidates,
@@ -294,7 +353,7 @@ export async function detectRuns(
     tomogram: tomogram.type,
     voxelSpacing: tomogram.voxelSpacing,
     claim: claim && overlayClaims(project, { lease }),
-    thresholds,
+    thresholds: asked?.set ?? asked?.numbers,
     keepCandidates: candidates !== false,
     candidatesPerObject: candidates === false ? undefined : candidates,
     prepare,
@@ -327,14 +386,15 @@ type PickRunsOptions = Omit<DetectRunsOptions, 'model' | 'tomogram'> & { readonl
 /** Picks from stored candidates, as {@link detectRuns} detects. */
 async function pickRuns(
   terminal: Terminal,
-  { project, run: runs, object, tomogram, threshold: thresholds, failFast, keepPicksOf, ...options }: PickRunsOptions,
+  { project, run: runs, object, tomogram, asked, failFast, keepPicksOf, ...options }: PickRunsOptions,
 ): Promise<DetectedRuns> {
   const { userId, sessionId, shard, resume, overwrite, maxFalse, max, acrossObjects, mask } = options;
   const warnings: Warning[] = [];
   const starts = startsOf(terminal);
   const results = pickProject(project, {
     onStart: starts.onStart,
-    ...{ userId, sessionId, shard, resume, overwrite, maxFalse, max, acrossObjects, mask, runs, thresholds },
+    ...{ userId, sessionId, shard, resume, overwrite, maxFalse, max, acrossObjects, mask, runs },
+    thresholds: asked?.set ?? asked?.numbers,
     objects: objectsOf(project, object),
     tomogram: tomogram?.type,
     voxelSpacing: tomogram?.voxelSpacing,
@@ -456,14 +516,14 @@ interface Closing {
   readonly total: number;
   /** Whether `--fail-fast` has ended the work. */
   readonly isStopped: boolean;
+  readonly asked: AskedThresholds;
 }
 
-function closingLines({ summaries, files, failed, total, isStopped }: Closing): string[] {
+function closingLines({ summaries, files, failed, total, isStopped, asked }: Closing): string[] {
   const runs = summaries.flatMap(({ run, picks }) => (picks === undefined ? [] : [{ run, counts: picks }]));
   const lines = runs.length === 0 ? [] : [...countTable('picks', { runs }), '', ...maxFalseLines(summaries)];
-  lines.push(
-    ...Object.entries(files).flatMap(([what, path]) => (path === undefined ? [] : [`${what.padEnd(12)}${path}`])),
-  );
+  lines.push(...fileLines({ ...files }));
+  if (runs.length > 0) lines.push(thresholdsLine(asked, files));
   const untold = total - summaries.length;
   if (untold > 0 && !isStopped) lines.push(`${counted(untold, 'run')} done before, or by other processes`);
   if (failed > 0) lines.push(`${failed} of ${counted(total, 'run')} failed`);
@@ -612,11 +672,38 @@ function figureKind(path: string): FileKind {
   };
 }
 
-/** Options of {@link writeResults}. */
-export interface ResultsOptions {
+/** Options of {@link submissionRuns}. */
+export interface SubmissionRunsOptions extends Pick<DetectRunsOptions, 'acrossObjects' | 'max' | 'mask'> {
   readonly project: Project;
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly asked: AskedThresholds;
+  /** Those that failed have no picks. */
+  readonly summaries: readonly RunSummary[];
+}
+
+/** The picks of a submission, made of the candidates that the runs have kept, one run in memory at a time. */
+export async function* submissionRuns(
+  terminal: Terminal,
+  { project, userId, sessionId, summaries, mask, ...how }: SubmissionRunsOptions,
+): AsyncGenerator<RunPicks> {
+  const { signal } = terminal;
+  for (const { run: name, picks } of summaries) {
+    if (picks === undefined) continue;
+    const run = await project.run(name, { signal });
+    const expected = { userId, sessionId };
+    const { candidates } = await run.readCandidates({ userId, sessionId, expected, signal });
+    const objects = Object.keys(picks);
+    const found = submissionPicks(candidates, { ...how, objects, mask: await mask?.of(run, candidates.grid) });
+    yield { run: name, picks: byObject(found, objects) };
+  }
+}
+
+/** Options of {@link writeResults}. */
+export interface ResultsOptions extends SubmissionRunsOptions {
   /** Needed for a figure. */
   readonly tomogram?: TomogramName | undefined;
+  /** The first run, if a figure is wanted. */
   readonly found: readonly RunPicks[];
   /** Whether the overlay has picks of any run. */
   readonly isSearched: boolean;
@@ -626,12 +713,13 @@ export interface ResultsOptions {
 /** Writes the submission and the figure, if they are wanted. A failure of one is reported, and the other is still written. */
 async function writeResults(
   terminal: Terminal,
-  { project, found, isSearched, tomogram, outputs }: ResultsOptions,
+  { found, isSearched, tomogram, outputs, ...submitted }: ResultsOptions,
 ): Promise<{ readonly files: ResultFiles; readonly notWritten: readonly NotWritten[] }> {
   const { signal } = terminal;
+  const { project } = submitted;
   const notWritten: NotWritten[] = [];
   const [first] = found;
-  const write = async (output: Output | undefined, make: () => Promise<Uint8Array | string>) => {
+  const write = async (output: Output | undefined, make: () => OutputData | Promise<OutputData>) => {
     if (output === undefined) return undefined;
     const { path } = output;
     try {
@@ -645,7 +733,12 @@ async function writeResults(
       return undefined;
     }
   };
-  const submission = await write(outputs.submission, async () => formatSubmission(found));
+  const submission = await write(outputs.submission, () =>
+    encodeRuns(submissionRuns(terminal, submitted), {
+      formatOf: (_, rows) => submissionFormat({ firstId: rows }),
+      signal,
+    }),
+  );
   const figure = await write(first && outputs.figure, () =>
     figureOf(project, { found: first!, tomogram: tomogram!, figure: outputs.figure!.path, signal }),
   );

@@ -7,13 +7,14 @@ import {
   type GatheredProject,
   type GatheredRun,
   type GatherProjectOptions,
-  gatherProject,
+  gatherSet,
   type UngatheredRun,
 } from '../detect/gather-project.ts';
 import { formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import { submissionFormat } from '../formats/csv.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { encodeRuns } from '../formats/run-by-run.ts';
+import type { ThresholdSet } from '../inference/thresholds.ts';
 import { projectRules } from '../metric/rules.ts';
 import { type RunningReport, runningScore } from '../metric/score.ts';
 import { counted } from '../page/counted.ts';
@@ -29,6 +30,7 @@ import { claimedRuns } from './progress.ts';
 import { neededGrid, type RunGrid } from './run-grids.ts';
 import { scoreLines } from './score.ts';
 import { failedRun, sumOf, type Terminal, UsageError } from './terminal.ts';
+import { askedThresholds } from './thresholds.ts';
 
 /** The arguments of `gather`. */
 export interface GatherInput extends CommonFlags {
@@ -40,6 +42,8 @@ export interface GatherInput extends CommonFlags {
   readonly allowMissing?: true | undefined;
   /** Take the picks files as they are. */
   readonly fromPicks?: true | undefined;
+  /** `balanced`, `competition`, or the path of a file with numbers by object. */
+  readonly thresholds?: string | undefined;
   readonly threshold?: Readonly<Record<string, number>> | undefined;
   readonly submission?: string | undefined;
   readonly out?: string | undefined;
@@ -64,8 +68,9 @@ interface GatherDocument {
   readonly claimed: readonly string[];
   /** The command that searches the runs that failed, are missing or claimed. */
   readonly command?: string | undefined;
-  /** Minimum scores of picks that were made from candidates. */
+  /** Minimum scores of picks that were made from candidates, and the set that they are of, where none are given. */
   readonly thresholds?: Readonly<Record<string, number>> | undefined;
+  readonly thresholdSet?: ThresholdSet | undefined;
   /** How many runs have picks of their files, although candidates were asked for, by the reason. */
   readonly fromFiles: Readonly<Record<string, number>>;
   /** By object; absent if nothing was gathered. */
@@ -84,15 +89,16 @@ export async function gather(terminal: Terminal, input: GatherInput): Promise<Ou
   const { userId = 'cryoet-picks', sessionId = '0' } = input;
   const project = await openCopick(terminal, input.config, { overlay: input.overlay });
   const outputs = await openOutputs(terminal, input);
+  const { set = usualSet(input), numbers } = await askedThresholds(input);
   const runs = await chosenRuns(project, { names: input.run, signal });
-  const gathering: GatherProjectOptions = {
-    ...{ userId, sessionId, signal },
+  const gathering: Gathering = {
+    ...{ userId, sessionId, signal, set },
     runs: runs.map(({ name }) => name),
     from: input.fromPicks ? 'picks' : 'candidates',
-    thresholds: input.threshold,
+    thresholds: input.fromPicks ? undefined : numbers,
     onWarning: ({ run, message }) => terminal.warn(`cryoet-picks: run "${run}": ${message}`),
   };
-  const gathered = await gatherProject(project, gathering).catch(async (error: unknown) => {
+  const gathered = await gatherSet(project, gathering, set).catch(async (error: unknown) => {
     throw await withCommand(error, project, { gathering, input });
   });
   const { expected, done, thresholds } = gathered;
@@ -116,22 +122,42 @@ export async function gather(terminal: Terminal, input: GatherInput): Promise<Ou
     return { json: document, failed: true };
   }
   const result = await collect(terminal, {
-    ...{ project, gathered, outputs, input },
+    ...{ project, gathered, set, outputs, input },
     runs: new Map(runs.map((run) => [run.name, run])),
   });
-  return { json: { ...document, ...(thresholds && { thresholds }), ...result } };
+  return { json: { ...document, ...(thresholds && { thresholds, thresholdSet: set }), ...result } };
+}
+
+/** How a project is gathered. */
+interface Gathering extends GatherProjectOptions {
+  readonly set: ThresholdSet;
+}
+
+/**
+ * The set of thresholds unless one is asked for: that of the competition, except for picks that go into a file for other programs.
+ *
+ * @throws {@link UsageError} for a submission and such a file at once, whose thresholds differ.
+ */
+function usualSet({ submission, out, thresholds, threshold, fromPicks }: GatherInput): ThresholdSet {
+  if (out === undefined) return 'competition';
+  if (submission === undefined || fromPicks || thresholds !== undefined) return 'balanced';
+  throw new UsageError(
+    'a submission has the thresholds of the competition, and the picks of --out balanced ones: gather them one after the other, or ' +
+      `choose one set for both by --thresholds balanced or competition${threshold ? ', and numbers by a file' : ''}`,
+  );
 }
 
 /** The error of runs whose picks were made otherwise, with the command that searches them as the others were. */
 async function withCommand(
   error: unknown,
   project: Project,
-  { gathering, input }: { readonly gathering: GatherProjectOptions; readonly input: GatherInput },
+  { gathering, input }: { readonly gathering: Gathering; readonly input: GatherInput },
 ): Promise<unknown> {
   if (!isCryoetPicksError(error, 'conflict') || error.option !== 'runs') return error;
   const { message, option, available = [] } = error;
   const others = new Set(available);
-  const usual = await gatherProject(project, { ...gathering, runs: gathering.runs!.filter((run) => !others.has(run)) });
+  const runs = gathering.runs!.filter((run) => !others.has(run));
+  const usual = await gatherSet(project, { ...gathering, runs }, gathering.set);
   const left = available.map((run) => ({ run, reason: message }));
   const { line, notes } = await detectCommand(project, usual, { ...input, left, overwrite: true });
   const command = [line, ...notes.map((note) => `(${note})`)].join(' ');
@@ -199,6 +225,7 @@ interface Collecting {
   readonly project: Project;
   readonly runs: ReadonlyMap<string, Run>;
   readonly gathered: GatheredProject;
+  readonly set: ThresholdSet;
   readonly outputs: Outputs;
   readonly input: GatherInput;
 }
@@ -206,7 +233,7 @@ interface Collecting {
 /** Writes and scores the picks, a few runs in memory at a time. */
 async function collect(
   terminal: Terminal,
-  { project, runs, gathered, outputs, input }: Collecting,
+  { project, runs, gathered, set, outputs, input }: Collecting,
 ): Promise<Pick<GatherDocument, 'fromFiles' | 'picks' | 'submission' | 'out' | 'classes' | 'score'>> {
   const { signal } = terminal;
   const fromFiles = new Map<string, Set<string>>();
@@ -238,12 +265,14 @@ async function collect(
   if (submission !== undefined) {
     await submission.write(encodeRuns(next(), { formatOf: (_, rows) => submissionFormat({ firstId: rows }), signal }));
   }
-  const writing = to && { project, runs, gathered, input, to, signal };
+  const writing = to && { project, runs, gathered, set, input, to, signal };
   if (writing && out) await out.write(oneFile(next(), writing));
   if (writing && folder !== undefined) await writeFolder(terminal, next(), { ...writing, folder });
   if (first !== undefined) for await (const _ of next());
-  for (const line of [...sourceLines(gathered, { fromFiles, fromPicks: input.fromPicks }), ...(scoring?.lines() ?? [])])
-    terminal.print(line);
+  terminal.print(
+    ...sourceLines(gathered, { fromFiles, set, fromPicks: input.fromPicks }),
+    ...(scoring?.lines(whatIsScored(input, set)) ?? []),
+  );
   const where = (path: string | undefined) => (path === undefined || path === '-' ? path : resolve(path));
   const files = { submission: where(submission?.path), out: where(out?.path ?? folder) };
   terminal.print(`${counted(sumOf(picks), 'pick')} of ${counted(gathered.done.length, 'run')}`);
@@ -303,15 +332,23 @@ async function writeFolder(
   }
 }
 
+/** What the score is of: a submission, unless the picks are others. */
+function whatIsScored({ fromPicks, out }: GatherInput, set: ThresholdSet): string {
+  if (fromPicks) return 'of the picks in the files';
+  return out === undefined ? `of the submission, with ${set} thresholds` : `of the picks, with ${set} thresholds`;
+}
+
 /** Where picks come from. */
 function sourceLines(
   { done, thresholds = {} }: GatheredProject,
   {
     fromFiles,
+    set,
     fromPicks = false,
   }: {
     /** The runs, by the reason. */
     readonly fromFiles: ReadonlyMap<string, ReadonlySet<string>>;
+    readonly set: ThresholdSet;
     readonly fromPicks?: boolean | undefined;
   },
 ): string[] {
@@ -321,7 +358,9 @@ function sourceLines(
   return [
     ...(fromCandidates === 0
       ? []
-      : [`picks from the candidates of ${counted(fromCandidates, 'run')}, of at least: ${scores.join(', ')}`]),
+      : [
+          `picks from the candidates of ${counted(fromCandidates, 'run')}, with ${set} thresholds: ${scores.join(', ')}`,
+        ]),
     ...[...fromFiles].map(([reason, runs]) => {
       const names = runs.size === done.length ? '' : ` (${listNames([...runs])})`;
       return `picks of the files of ${counted(runs.size, 'run')}${names}: ${reason}`;
@@ -333,7 +372,8 @@ interface Scoring {
   add(run: string, picks: readonly ParticlePick[]): Promise<void>;
   runs(): number;
   report(): RunningReport;
-  lines(): string[];
+  /** @param what - What is scored. */
+  lines(what: string): string[];
 }
 
 interface ScoringInput extends Pick<GatherInput, 'truthUserId' | 'truthSessionId' | 'userId'> {
@@ -383,13 +423,13 @@ function scoringOf(
     },
     runs: () => count,
     report: () => running.report(),
-    lines: () =>
+    lines: (what) =>
       count === 0
         ? []
         : [
             '',
             ...scoreLines(running.report(), rules),
-            `of ${counted(count, 'run')} with a truth of user "${user}"`,
+            `${what}; of ${counted(count, 'run')} with a truth of user "${user}"`,
             '',
           ],
   };

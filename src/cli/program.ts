@@ -296,7 +296,10 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--user-id <name>', 'user to write the picks as (default: cryoet-picks)', parseName)
     .option('--session-id <name>', 'session to write the picks as (default: 0)', parseName)
     .option('--overlay <folder>', 'write to this folder in place of the overlay of the project')
-    .option('--submission <file>', 'also write all picks to a competition CSV; - is standard output')
+    .option(
+      '--submission <file>',
+      'also write a competition CSV, made of the candidates with competition thresholds; - is standard output',
+    )
     .option('--figure <file>', 'also draw the first run with its picks, as .png or .svg')
     .option('--resume', 'skip runs that already have picks of this user and session, made with the same settings')
     .option(
@@ -306,18 +309,20 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option('--resample', 'resample tomograms whose voxel size differs from that of the model')
     .option('--allow-missing-chunks', 'search tomograms of which more than half of the chunks are missing, too')
     .option('--invert', 'search the negative: protein is bright where the model expects dark, or the reverse')
+    .addOption(thresholdsOption('balanced for picks, competition for --submission'))
     .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
     .option(
       '--max-false <share>',
-      'maximum share of the picks of an object that are false, such as 0.2, by estimate: chooses the thresholds that --threshold does not',
+      'maximum share of the picks of an object that are false, such as 0.2, by estimate: chooses the thresholds of picks that --threshold does not; a submission has none of it',
       parseShare,
     )
     .option('--max <number>', 'maximum number of picks of an object: the best ones', wholeNumber(1))
     .option(
       '--across-objects',
-      'one particle, one label: of picks of different objects that are closer than the smallest minimum distance, keep the best',
+      'one particle, one label: of picks of different objects that are closer than the smallest minimum distance, keep the best (default with ' +
+        'balanced thresholds, if the model card has two sets; never in a submission)',
     )
-    .option('--no-across-objects', 'let picks of different objects lie at one place (default)')
+    .option('--no-across-objects', 'let picks of different objects lie at one place')
     .option('--across-distance <length>', 'the distance of --across-objects in Å, which it switches on', parseLength)
     .option(
       '--inside <uri>',
@@ -389,6 +394,12 @@ async function detectBody(config: string): Promise<CommandBody<DetectInput>> {
   return (await import('./detect.ts')).detect;
 }
 
+/** The option `--thresholds` of commands that make picks. */
+function thresholdsOption(usual: string): Option {
+  const what = `minimum scores of all that is written: balanced, competition, or a JSON file of numbers by object (default: ${usual})`;
+  return new Option('--thresholds <set>', what).conflicts('threshold');
+}
+
 function defineGather(program: Command, run: RunCommand): void {
   command(
     program,
@@ -401,18 +412,22 @@ function defineGather(program: Command, run: RunCommand): void {
     .option('--session-id <name>', 'session of the picks (default: 0)', parseName)
     .option('--overlay <folder>', 'read from this folder in place of the overlay of the project, as detect wrote to it')
     .option('--allow-missing', 'gather the runs that are done although others are missing or failed; exit code 0')
-    .option('--submission <file>', 'write all picks to a competition CSV; - is standard output')
+    .option(
+      '--submission <file>',
+      'write a competition CSV, made of the candidates with competition thresholds; - is standard output',
+    )
     .option(
       '--out <file>',
       'write all picks to a file of another format, or to a folder, such as picks/, a file per run',
     )
     .addOption(new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames))
+    .addOption(thresholdsOption('competition, and balanced for --out'))
     .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
     .addOption(
       new Option(
         '--from-picks',
-        'take the picks files as they are (default: pick again from the candidates, with the thresholds of the detection)',
-      ).conflicts('threshold'),
+        'take the picks files as they are (default: pick again from the candidates)',
+      ).conflicts(['threshold', 'thresholds']),
     )
     .option(
       '--truth-user-id <name>',

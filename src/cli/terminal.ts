@@ -226,6 +226,7 @@ const flags: Readonly<Record<string, string>> = {
   coordinates: '--coordinates',
   allowMissingChunks: '--allow-missing-chunks',
   thresholds: '--threshold',
+  from: '--from-picks',
   max: '--max',
   acrossObjects: '--across-objects',
   threads: '--threads',

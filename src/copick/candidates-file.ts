@@ -243,6 +243,7 @@ const headerSchema = v.object({
     v.object({
       name: v.string(),
       threshold: finite,
+      competitionThreshold: v.optional(finite),
       minDistance: finite,
       floor: finite,
       lowestThreshold: finite,
@@ -263,7 +264,8 @@ function ownCalibration({ calibration = {} }: Candidates, object: string): Calib
 
 /** The bytes of a file of candidates: gzip of a line of JSON and the columns, little-endian. */
 async function formatCandidates(candidates: Candidates, { run, provenance }: Described): Promise<Uint8Array> {
-  const { grid, objects, objectIndices, positions, scores, thresholds, minDistances, floors } = candidates;
+  const { grid, objects, objectIndices, positions, scores, minDistances, floors } = candidates;
+  const { thresholds, competitionThresholds } = candidates;
   const { shape, voxelSize, origin } = grid;
   const header: v.InferOutput<typeof headerSchema> & { readonly format: string; readonly version: number } = {
     format: FORMAT,
@@ -274,6 +276,7 @@ async function formatCandidates(candidates: Candidates, { run, provenance }: Des
     objects: objects.map((name) => ({
       name,
       threshold: thresholds[name]!,
+      competitionThreshold: competitionThresholds?.[name],
       minDistance: minDistances[name]!,
       floor: floors[name]!,
       lowestThreshold: candidates.lowestThresholds[name]!,
@@ -329,8 +332,12 @@ async function parseCandidates(
 
 /** What the first line says about all candidates. */
 function described({ grid, objects }: v.InferOutput<typeof headerSchema>) {
-  const byName = (field: Exclude<keyof (typeof objects)[number], 'name' | 'calibration'>): Record<string, number> =>
+  const byName = (field: 'threshold' | 'minDistance' | 'floor' | 'lowestThreshold'): Record<string, number> =>
     Object.fromEntries(objects.map((object) => [object.name, object[field]]));
+  const competition = objects.map(({ name, threshold, competitionThreshold = threshold }) => [
+    name,
+    competitionThreshold,
+  ]);
   const calibration = Object.fromEntries(
     objects.flatMap((object) => (object.calibration ? [[object.name, object.calibration]] : [])),
   );
@@ -338,6 +345,9 @@ function described({ grid, objects }: v.InferOutput<typeof headerSchema>) {
     grid,
     objects: objects.map(({ name }) => name),
     thresholds: byName('threshold'),
+    ...(objects.some((one) => one.competitionThreshold !== undefined) && {
+      competitionThresholds: Object.fromEntries(competition),
+    }),
     minDistances: byName('minDistance'),
     floors: byName('floor'),
     lowestThresholds: byName('lowestThreshold'),

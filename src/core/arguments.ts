@@ -325,6 +325,15 @@ export const reader: Rule = {
   isValid: (value) => hasMethods(value, 'read'),
   fields: { location: text },
 };
+/** The thresholds of a model card: numbers by object name, or two sets of them. */
+export const cardThresholds: Rule = {
+  expected: 'numbers by object name, or two sets of them { balanced, competition }',
+  isValid: (value) => {
+    if (numbersByName.isValid(value)) return true;
+    const { balanced, competition } = Object(value) as { readonly balanced?: unknown; readonly competition?: unknown };
+    return numbersByName.isValid(balanced) && numbersByName.isValid(competition);
+  },
+};
 export const modelSpec: Rule = {
   expected: 'a model card, such as `model.spec`',
   isValid: isFields,
@@ -338,7 +347,7 @@ export const modelSpec: Rule = {
       isValid: Array.isArray,
       items: { expected: 'a class name, or null', isValid: (value) => value === null || typeof value === 'string' },
     },
-    thresholds: numbersByName,
+    thresholds: cardThresholds,
     minDistances: numbersByName,
   },
 };

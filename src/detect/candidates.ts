@@ -14,6 +14,7 @@ import type { Progress, Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
 import { type ScoreOptions, scoreSlabs, scoringRules } from '../inference/score.ts';
+import { givenNumbers } from '../inference/thresholds.ts';
 import { localMaxima } from '../peaks/local-maxima.ts';
 import { type Candidates, collectCandidates, requireKnown } from '../picks/candidates.ts';
 import type { Zyx } from '../space/grid.ts';
@@ -61,19 +62,25 @@ export interface SearchOptions {
 /** How many candidates there shall be. */
 export interface CandidateLimits {
   /**
-   * Minimum score of a candidate, at most the threshold of its object: one for all objects, or a record of those that differ from
-   * the default. @defaultValue one tenth of the lowest threshold of the model card, or the object's threshold if it is lower
+   * Minimum score of a candidate, at most each threshold of its object: one for all objects, or a record of those that differ from
+   * the default. @defaultValue one tenth of the lowest threshold in both sets of the model card, or the object's threshold if it is lower
    */
   readonly floors?: PerObject | undefined;
   /**
-   * How many candidates of an object to keep, the best ones. All that reach its threshold or are as good as the last one are kept,
+   * How many candidates of an object to keep, the best ones. All that reach one of its thresholds or are as good as the last one are kept,
    * however many there are. @defaultValue all that reach the floor
    */
   readonly candidatesPerObject?: number | undefined;
 }
 
 /** Options of {@link detectCandidates}. */
-export interface DetectCandidatesOptions extends SearchOptions, ChooseObjectsOptions, CandidateLimits {}
+export interface DetectCandidatesOptions extends SearchOptions, ChooseObjectsOptions, CandidateLimits {
+  /**
+   * Numbers that replace those of both sets of the model card: one for all objects, or a record. The name of a set changes nothing, since
+   * candidates are kept for both. @defaultValue those of the model card
+   */
+  readonly thresholds?: ChooseObjectsOptions['thresholds'];
+}
 
 /**
  * Finds the candidates of a tomogram: objects, tile plan, intensity, scores, local maxima, in that order. Which of them become
@@ -100,14 +107,11 @@ export async function detectCandidates(source: VolumeSource, options: DetectCand
   const { model, overlap, memory, average, batch, allowMissingChunks, candidatesPerObject } = options;
   const { signal, onProgress, onWarning } = options;
   const { spec } = model;
-  const {
-    thresholds,
-    minDistances,
-    classes: objects,
-  } = chooseObjects(spec, options.objects, {
-    ...{ thresholds: options.thresholds, minDistances: options.minDistances, onWarning },
+  const chosen = chooseObjects(spec, options.objects, {
+    ...{ thresholds: givenNumbers(options.thresholds), minDistances: options.minDistances, onWarning },
   });
-  const floors = floorsOf(spec, thresholds, options);
+  const { classes: objects, thresholds, competitionThresholds, minDistances } = chosen;
+  const floors = floorsOf(spec, chosen, options);
   requireVoxelSize(source.grid, spec, { warnings: source.warnings?.() });
 
   const plan = planTiles(source.grid.shape, spec, { overlap, memory });
@@ -118,7 +122,7 @@ export async function detectCandidates(source: VolumeSource, options: DetectCand
   const peaks = localMaxima(slabs, { threshold: floors, signal });
 
   return collectCandidates(peaks, {
-    ...{ grid: source.grid, objects, thresholds, minDistances, floors },
+    ...{ grid: source.grid, objects, thresholds, competitionThresholds, minDistances, floors },
     calibration: calibrationOf(spec, objects, { average }),
     candidatesPerObject,
   });
@@ -162,18 +166,20 @@ const candidateRules: RulesFor<DetectCandidatesOptions> = { ...searchRules, ...c
 /**
  * The floor of each object.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if one is not finite, above the threshold of its object, or of an object that
+ * @throws {@link CryoetPicksError} `invalid-option` if one is not finite, above a threshold of its object, or of an object that
  *   is not looked for.
  */
 export function floorsOf(
   spec: ModelSpec,
-  thresholds: ChosenObjects['thresholds'],
+  { thresholds, competitionThresholds = {} }: Pick<ChosenObjects, 'thresholds' | 'competitionThresholds'>,
   { floors = {} }: CandidateLimits,
 ): Readonly<Record<string, number>> {
   checkPerObject(spec, { option: 'floors', value: floors, rule: finiteScore });
   requireKnown(Object.keys(thresholds), { option: 'floors', value: floors, call: 'detectCandidates' });
-  const usual = Math.min(...Object.values(chooseObjects(spec).thresholds));
-  const floorOf = ([object, threshold]: [string, number]): [string, number] => {
+  const card = chooseObjects(spec);
+  const usual = Math.min(...Object.values({ ...card.thresholds }), ...Object.values({ ...card.competitionThresholds }));
+  const floorOf = ([object, own]: [string, number]): [string, number] => {
+    const threshold = Math.min(own, ownNumber(competitionThresholds, object) ?? own);
     const given = typeof floors === 'number' ? floors : ownNumber(floors, object);
     if (given === undefined) return [object, Math.min(usual > 0 ? usual / 10 : usual, threshold)];
     if (given <= threshold) return [object, given];

@@ -19,6 +19,15 @@ import {
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { ModelSpec } from '../inference/model.ts';
+import {
+  givenNumbers,
+  hasTwoSets,
+  isOneLabelUsual,
+  setsOf,
+  type ThresholdSet,
+  type Thresholds,
+  thresholdsRule,
+} from '../inference/thresholds.ts';
 import { requireKnown } from '../picks/candidates.ts';
 
 /** What detection needs to know of an object; copick's pickable objects have it. */
@@ -33,10 +42,10 @@ export interface DetectableObject {
 /** Options of {@link chooseObjects}. */
 export interface ChooseObjectsOptions {
   /**
-   * Minimum score of a pick: one for all objects, or a record of those that differ from the model card.
-   * @defaultValue the threshold of the model card, or 0.5 if it has none
+   * Minimum score of a pick: the set `'balanced'` or `'competition'` of the model card, one number for all objects, or a record of those
+   * that differ from the balanced set. {@link ThresholdSet} says more. @defaultValue 'balanced', and 0.5 for an object without a threshold
    */
-  readonly thresholds?: PerObject | undefined;
+  readonly thresholds?: Thresholds | undefined;
   /**
    * Minimum distance of two picks of an object, in Å: one for all objects, or a record of those that differ from the model card.
    * @defaultValue the distance of the model card, else the object's radius, else 0 with a warning
@@ -52,8 +61,16 @@ export interface ChosenObjects {
   readonly classes: readonly string[];
   /** Minimum score of a pick: what `localMaxima` takes as `threshold`. */
   readonly thresholds: Readonly<Record<string, number>>;
+  /** Minimum score of a pick of a submission, if the model card has two sets of thresholds; a number that is given is in both. */
+  readonly competitionThresholds?: Readonly<Record<string, number>> | undefined;
   /** Minimum distance of two picks in Å: what `suppressNearby` takes as `minDistance`. */
   readonly minDistances: Readonly<Record<string, number>>;
+  /**
+   * Minimum distance of picks of different objects in Å, 0 if they may lie at one place: what `suppressAcrossObjects` takes as
+   * `minDistance`. It is the smallest of `minDistances`, if the model card has two sets of thresholds and that of the competition is not
+   * asked for.
+   */
+  readonly acrossObjects: number;
 }
 
 /**
@@ -79,7 +96,8 @@ export function chooseObjects(
   const call = 'chooseObjects';
   requireArgument(call, 'spec', spec, modelSpec);
   requireArgument(call, 'objects', objects, optional(objectsRule));
-  const { thresholds = {}, minDistances = {}, onWarning } = requireOptions(call, options, chooseRules);
+  const { thresholds: asked, minDistances = {}, onWarning } = requireOptions(call, options, chooseRules);
+  const thresholds = givenNumbers(asked);
   checkPerObject(spec, { option: 'thresholds', value: thresholds, rule: finiteScore });
   checkPerObject(spec, { option: 'minDistances', value: minDistances, rule: finiteLength });
   const known = spec.classes.filter((name) => name !== null);
@@ -87,19 +105,26 @@ export function chooseObjects(
   const classes = wanted.map(({ name }) => name);
   requireKnown(classes, { option: 'thresholds', value: thresholds, call });
   requireKnown(classes, { option: 'minDistances', value: minDistances, call });
-  const threshold = (name: string) => givenNumber(thresholds, name) ?? ownNumber(spec.thresholds, name) ?? 0.5;
+  const sets = setsOf(spec.thresholds);
+  const thresholdsIn = (set: ThresholdSet) =>
+    Object.fromEntries(
+      classes.map((name) => [name, givenNumber(thresholds, name) ?? ownNumber(sets[set], name) ?? 0.5]),
+    );
   const knownDistance = ({ name, radius }: DetectableObject) =>
     givenNumber(minDistances, name) ?? ownNumber(spec.minDistances, name) ?? radius ?? undefined;
+  const distances = Object.fromEntries(wanted.map((object) => [object.name, knownDistance(object) ?? 0]));
   const chosen = {
     classes,
-    thresholds: Object.fromEntries(wanted.map(({ name }) => [name, threshold(name)])),
-    minDistances: Object.fromEntries(wanted.map((object) => [object.name, knownDistance(object) ?? 0])),
+    thresholds: thresholdsIn(asked === 'competition' ? asked : 'balanced'),
+    ...(hasTwoSets(spec.thresholds) && { competitionThresholds: thresholdsIn('competition') }),
+    minDistances: distances,
   };
   // Numbers of a card that was not parsed, and radii.
   numberPerObject('thresholds', chosen.thresholds, finiteScore);
+  numberPerObject('thresholds', chosen.competitionThresholds ?? {}, finiteScore);
   numberPerObject('minDistances', chosen.minDistances, finiteLength);
   for (const object of wanted) if (knownDistance(object) === undefined) onWarning?.(assumedDistance(object.name));
-  return chosen;
+  return { ...chosen, acrossObjects: isOneLabelUsual(chosen, asked) ? Math.min(...Object.values(distances)) : 0 };
 }
 
 /** Warns of an object of which several picks may lie on one particle. */
@@ -129,7 +154,7 @@ const objectsRule: Rule = {
 
 /** What the options that choose objects must be; `numberPerObject` checks the numbers. */
 export const chooseRules: RulesFor<ChooseObjectsOptions> = {
-  thresholds: /* @__PURE__ */ optional(perObject),
+  thresholds: /* @__PURE__ */ optional(thresholdsRule),
   minDistances: /* @__PURE__ */ optional(perObject),
   onWarning: /* @__PURE__ */ optional(callback),
 };

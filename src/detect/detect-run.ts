@@ -23,7 +23,6 @@ import { compareNames } from '../storage/store.ts';
 import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
 import { type CandidateLimits, calibrationOf, detectCandidates, floorsOf, limitRules } from './candidates.ts';
-import type { ChosenObjects } from './choose-objects.ts';
 import {
   existingPicks,
   isDone,
@@ -129,7 +128,7 @@ export interface RunSearch
   readonly tomogram: string;
   /** A hash of what decides how the search of a run ends, by which a failure of other options is told from one of these. */
   readonly sha256: string;
-  readonly chosen: ChosenObjects;
+  readonly chosen: Recorded['chosen'];
   readonly shares: Shares;
   readonly calibration: Candidates['calibration'];
   readonly network: Model;
@@ -157,7 +156,7 @@ export function searchOf(project: Project, options: DetectRunOptions, call: stri
   const { spec } = model;
   // Tile and overlap must fit each other whatever the shape of a volume.
   planTiles(spec.tile, spec, { overlap: options.overlap, memory: options.memory });
-  if (options.keepCandidates !== false) floorsOf(spec, chosen.thresholds, options);
+  if (options.keepCandidates !== false) floorsOf(spec, chosen, options);
   const names = { userId: sanitizeName(userId), sessionId: sanitizeName(sessionId) };
   for (const object of chosen.classes) pathToWrite('picks', { run: 'run', ...names, object });
   if (voxelSpacing !== undefined) formatSpacing(voxelSpacing);
@@ -166,6 +165,7 @@ export function searchOf(project: Project, options: DetectRunOptions, call: stri
     ...{ userId, sessionId, objects, chosen },
     classes: chosen.classes,
     shares: chosen.shares,
+    acrossObjects: chosen.acrossObjects,
     calibration: calibrationOf(spec, chosen.classes, options),
     network: model,
     model: recordOfModel(model),
@@ -272,18 +272,17 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
   const prepared = (await options.prepare?.(source, run)) ?? source;
   const { grid } = prepared;
   const mask = await options.mask?.of(run, grid);
-  const candidates = await withNetwork(options, (model) =>
-    detectCandidates(prepared, {
-      ...options,
-      model,
-      ...(options.keepCandidates === false && {
-        floors: options.maxFalse === undefined ? options.chosen.thresholds : undefined,
-        candidatesPerObject: undefined,
-      }),
-    }),
-  );
   const { shares, acrossObjects, max, onWarning } = options;
-  const { thresholds, maxFalse } = thresholdsWithin(candidates, { shares, mask, onWarning });
+  const { thresholds: usual } = options.chosen;
+  // Candidates that are not kept need not be more than the picks.
+  const only = {
+    ...(options.maxFalse === undefined ? { thresholds: usual, floors: usual } : { floors: undefined }),
+    candidatesPerObject: undefined,
+  };
+  const candidates = await withNetwork(options, (model) =>
+    detectCandidates(prepared, { ...options, model, ...(options.keepCandidates === false && only) }),
+  );
+  const { thresholds, maxFalse } = thresholdsWithin(candidates, { shares, thresholds: usual, mask, onWarning });
   const picks = picksFromCandidates(candidates, { thresholds, mask, acrossObjects, max, onWarning });
   await options.requireHeld?.();
   const ifVersion = await unchangedVersions(run, before, options);

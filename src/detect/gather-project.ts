@@ -13,7 +13,6 @@ import {
   optional,
   ownNumber,
   type PerObject,
-  perObject,
   project as projectRule,
   quotedNames,
   type RulesFor,
@@ -22,7 +21,13 @@ import {
 } from '../core/arguments.ts';
 import { mapOrdered, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
-import { type PicksFromCandidatesOptions, picksFromCandidates, requireKnown } from '../picks/candidates.ts';
+import { acrossIn, givenNumbers, type ThresholdSet, type Thresholds, thresholdsRule } from '../inference/thresholds.ts';
+import {
+  type PicksFromCandidatesOptions,
+  picksFromCandidates,
+  requireKnown,
+  usualThresholds,
+} from '../picks/candidates.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { readFailures } from './failures.ts';
 import { byObject, chosenRuns, type ProjectRunsOptions, runsRules } from './project-runs.ts';
@@ -33,8 +38,12 @@ export interface GatherProjectOptions extends Pick<ProjectRunsOptions, 'runs' | 
    * What picks are made from: the candidates that a detection has kept, or the picks files as they are. @defaultValue 'candidates'
    */
   readonly from?: 'candidates' | 'picks' | undefined;
-  /** Minimum scores of picks that are made from candidates. @defaultValue those of the detection, whatever `maxFalse` chose */
-  readonly thresholds?: PerObject | undefined;
+  /**
+   * Minimum scores of picks that are made from candidates: `'competition'` for a submission, in which objects do not affect each other; one
+   * number for all objects, or a record of those that differ from the balanced ones. @defaultValue 'balanced', or the numbers that the
+   * detection was given, whatever `maxFalse` chose
+   */
+  readonly thresholds?: Thresholds | undefined;
   /** Called for what looks wrong while picks are made. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
@@ -48,7 +57,7 @@ const gatherRules: RulesFor<GatherProjectOptions> = {
     expected: "'candidates' or 'picks'",
     isValid: (value) => value === undefined || value === 'candidates' || value === 'picks',
   },
-  thresholds: /* @__PURE__ */ optional(perObject),
+  thresholds: /* @__PURE__ */ optional(thresholdsRule),
   onWarning: /* @__PURE__ */ optional(callback),
 };
 
@@ -89,7 +98,8 @@ export interface GatheredProject {
   /**
    * The picks of the runs that are done, in the order of the runs. A few runs are in memory at a time; each call reads them again.
    *
-   * @throws {@link CryoetPicksError} `conflict` if picks were replaced by others since; `corrupt-data`, `invalid-picks` or `unavailable`
+   * @throws {@link CryoetPicksError} `conflict` if picks were replaced by others since, or if a submission is asked for and there are no
+   *   candidates to make it of; `corrupt-data`, `invalid-picks` or `unavailable`
    *   for a file that cannot be read; `invalid-option` for a threshold below the candidates. The abort reason of `signal`.
    */
   picks(options?: WaitOptions): AsyncGenerator<GatheredRun, void, undefined>;
@@ -98,8 +108,8 @@ export interface GatheredProject {
 /**
  * Collects what any number of processes have found in a project, for one user and session: which runs are done, and their picks.
  *
- * Picks are made again from the candidates that `detectProject` has kept, at the thresholds of the detection, so that a submission may
- * have other thresholds than the picks files. They are those of the files where a mask was used, which is not kept, and where there are no
+ * Picks are made again from the candidates that `detectProject` has kept, so that a submission has the thresholds of the competition,
+ * whatever the picks files have. They are those of the files where a mask was used, which is not kept, and where there are no
  * candidates, if the files have the same thresholds; a run whose files have others counts as missing. Between two calls on an unchanged
  * project nothing differs. Memory grows with the names of the runs alone.
  *
@@ -119,9 +129,24 @@ export interface GatheredProject {
  * ```
  */
 export async function gatherProject(project: Project, options: GatherProjectOptions = {}): Promise<GatheredProject> {
+  return gatherSet(project, options);
+}
+
+/**
+ * As {@link gatherProject}.
+ *
+ * @param wanted - The set of thresholds that holds where `thresholds` gives no numbers. @defaultValue the one that it names
+ */
+export async function gatherSet(
+  project: Project,
+  options: GatherProjectOptions,
+  wanted?: ThresholdSet,
+): Promise<GatheredProject> {
   const call = 'gatherProject';
   requireArgument(call, 'project', project, projectRule);
-  const { thresholds: given = {} } = requireOptions(call, options, gatherRules);
+  const { thresholds: asked } = requireOptions(call, options, gatherRules);
+  const given = givenNumbers(asked);
+  const set = wanted ?? (asked === 'competition' ? asked : 'balanced');
   numberPerObject('thresholds', given, finiteScore, call);
   const author = { userId: options.userId ?? 'cryoet-picks', sessionId: options.sessionId ?? '0' };
   // Throws for names that no file has.
@@ -176,7 +201,7 @@ export async function gatherProject(project: Project, options: GatherProjectOpti
     else failures.push({ run: run.name, reason: failure.message, code: failure.code, attempt: failure.attempt });
   }
   if (others.length > 0) throw refusalOf(others, searched.length);
-  const reading = { ...options, ...author, objects, records };
+  const reading = { ...options, ...author, given, set, objects, records };
   const thresholds = options.from === 'picks' ? undefined : await thresholdsOf(searched, reading);
   const other = thresholds && otherThresholds(thresholds, reading);
   const done = searched.filter(({ name }) => other === undefined || ways.hasCandidates(name));
@@ -197,7 +222,7 @@ export async function gatherProject(project: Project, options: GatherProjectOpti
     ...(thresholds && { thresholds }),
     records: Object.fromEntries(objects.flatMap((object) => (records[object] ? [[object, records[object]]] : []))),
     picks({ signal = options.signal } = {}) {
-      const read = (run: Run, stop: AbortSignal) => gatherRun(run, { ...reading, given, thresholds, signal: stop });
+      const read = (run: Run, stop: AbortSignal) => gatherRun(run, { ...reading, thresholds, signal: stop });
       return mapOrdered(done, read, { concurrency: 4, signal });
     },
   };
@@ -302,7 +327,7 @@ function comparable({ tomogram, maskOfRun, threshold, ...record }: Provenance): 
 /** A record without what may differ from object to object. */
 function shared(record: Provenance | undefined): Provenance | undefined {
   if (record === undefined) return undefined;
-  const { threshold, maxFalse, minDistance, max, ...others } = record;
+  const { threshold, competitionThreshold, maxFalse, minDistance, max, ...others } = record;
   return others;
 }
 
@@ -456,7 +481,10 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-interface Reading extends Pick<GatherProjectOptions, 'from' | 'thresholds' | 'onWarning'>, Omit<Author, 'signal'> {
+interface Reading extends Pick<GatherProjectOptions, 'from' | 'onWarning'>, Omit<Author, 'signal'> {
+  /** The thresholds that are given, and the set that holds for other objects. */
+  readonly given: PerObject;
+  readonly set: ThresholdSet;
   readonly objects: readonly string[];
   readonly records: Records;
   readonly signal?: AbortSignal | undefined;
@@ -465,9 +493,9 @@ interface Reading extends Pick<GatherProjectOptions, 'from' | 'thresholds' | 'on
 /** The thresholds that are given, for other objects those of the first candidates; undefined if there are none. */
 async function thresholdsOf(
   runs: readonly Run[],
-  { thresholds: given = {}, ...reading }: Reading,
+  reading: Reading,
 ): Promise<Readonly<Record<string, number>> | undefined> {
-  const { objects } = reading;
+  const { given, set, objects } = reading;
   let why: string | undefined;
   for (const run of runs) {
     const found = await candidatesOf(run, reading);
@@ -477,7 +505,7 @@ async function thresholdsOf(
     }
     requireKnown(objects, { option: 'thresholds', value: given, call: 'gatherProject' });
     const own = (object: string) => (typeof given === 'number' ? given : ownNumber(given, object));
-    const { thresholds } = found.candidates;
+    const thresholds = usualThresholds(found.candidates, set);
     return Object.fromEntries(objects.map((object) => [object, own(object) ?? thresholds[object]!]));
   }
   if (why !== undefined && (typeof given === 'number' || Object.keys(given).length > 0)) {
@@ -489,16 +517,40 @@ async function thresholdsOf(
   return undefined;
 }
 
+/** Whether picks are those of a submission: at its thresholds, and with objects that do not affect each other. */
+function isOfSubmission(record: Provenance | undefined): boolean {
+  const { threshold, competitionThreshold = threshold, acrossObjects } = (record ?? {}) as Partial<PickedRecord>;
+  // Without a second threshold there is no difference.
+  return record?.competitionThreshold === undefined || (competitionThreshold === threshold && acrossObjects === false);
+}
+
+/** @throws {@link CryoetPicksError} `conflict` for picks of files that are not those of a submission. */
+function requireSubmission(
+  { name }: Run,
+  { reason, objects, records }: Pick<Reading, 'objects' | 'records'> & { readonly reason: string },
+): void {
+  if (objects.every((object) => isOfSubmission(records[object]))) return;
+  throw new CryoetPicksError(
+    'conflict',
+    `run "${name}": ${reason}, and its picks files are not those of a submission; take them as they are by the option from, or detect ` +
+      'it with the thresholds of the competition',
+    { option: 'from' },
+  );
+}
+
 /** What thresholds the picks files have, if not these; undefined if they are the same. */
 function otherThresholds(
   thresholds: Readonly<Record<string, number>>,
-  { records }: Pick<Reading, 'records'>,
+  { records, set }: Pick<Reading, 'records' | 'set'>,
 ): string | undefined {
   const thresholdOf = (object: string) => {
     const { threshold, maxFalse } = records[object] as PickedRecord;
     return maxFalse === undefined ? threshold : `chosen by a maximum of false picks`;
   };
   const others = Object.keys(thresholds).filter((object) => thresholdOf(object) !== thresholds[object]);
+  if (others.length === 0 && set === 'competition' && !Object.values(records).every(isOfSubmission)) {
+    return 'one label for each place';
+  }
   if (others.length === 0) return undefined;
   return `other thresholds: ${others.map((object) => `${object} ${thresholdOf(object)}`).join(', ')}`;
 }
@@ -507,14 +559,12 @@ function otherThresholds(
 async function gatherRun(
   run: Run,
   {
-    given,
     thresholds,
     signal,
     ...reading
-  }: Reading &
-    Author & { readonly given: PerObject; readonly thresholds: Readonly<Record<string, number>> | undefined },
+  }: Reading & Author & { readonly thresholds: Readonly<Record<string, number>> | undefined },
 ): Promise<GatheredRun> {
-  const { userId, sessionId, objects, records, onWarning } = reading;
+  const { userId, sessionId, given, set, objects, records, onWarning } = reading;
   const now = comparableOf(await originsOfRun(run, { userId, sessionId, signal }));
   const changed = objects.filter((object) => !(object in now) || differencesOf(object, now, records).length > 0);
   if (changed.length > 0) {
@@ -525,13 +575,18 @@ async function gatherRun(
     reading.from === 'picks' ? undefined : await candidatesOf(run, { ...reading, signal });
   if (found !== undefined && 'candidates' in found && thresholds !== undefined) {
     const { candidates, path } = found;
-    requireThresholds(candidates.thresholds, { run: run.name, path, given, thresholds });
+    requireThresholds(usualThresholds(candidates, set), { run: run.name, path, given, thresholds });
+    const { acrossObjects, ...picking } = pickingOf(objects, records);
     const picks = picksFromCandidates(candidates, {
-      ...pickingOf(objects, records),
+      ...picking,
+      acrossObjects: acrossIn(set, candidates, acrossObjects),
       thresholds,
       onWarning: onWarning && ((warning) => onWarning({ ...warning, run: run.name })),
     });
     return { run: run.name, picks: byObject(picks, objects), from: 'candidates' };
+  }
+  if (thresholds === undefined && found !== undefined && 'reason' in found && set === 'competition') {
+    requireSubmission(run, { ...reading, reason: found.reason });
   }
   const other = thresholds && otherThresholds(thresholds, reading);
   if (other !== undefined && found !== undefined && 'reason' in found) {
@@ -571,7 +626,7 @@ async function candidatesOf(
   }
 }
 
-interface Thresholds {
+interface RunThresholds {
   readonly run: string;
   /** Of the candidates. */
   readonly path: string;
@@ -582,7 +637,10 @@ interface Thresholds {
 }
 
 /** @throws {@link CryoetPicksError} `conflict` if a run was searched with another threshold than the others, and none is given. */
-function requireThresholds(own: Readonly<Record<string, number>>, { run, path, given, thresholds }: Thresholds): void {
+function requireThresholds(
+  own: Readonly<Record<string, number>>,
+  { run, path, given, thresholds }: RunThresholds,
+): void {
   const isGiven = (object: string) => typeof given === 'number' || Object.hasOwn(given, object);
   const other = Object.keys(thresholds).find((object) => !isGiven(object) && own[object] !== thresholds[object]);
   if (other === undefined) return;
@@ -598,6 +656,7 @@ function requireThresholds(own: Readonly<Record<string, number>>, { run, path, g
 interface PickedRecord extends Provenance {
   readonly model: Provenance & { readonly card?: { readonly classes?: readonly (string | null)[] } };
   readonly threshold: number;
+  readonly competitionThreshold?: number;
   readonly maxFalse?: unknown;
   readonly mask: unknown;
   readonly minDistance: number;
@@ -606,12 +665,15 @@ interface PickedRecord extends Provenance {
 }
 
 /** How picks were made of candidates, but for the thresholds. */
-function pickingOf(objects: readonly string[], records: Records): PicksFromCandidatesOptions {
+function pickingOf(
+  objects: readonly string[],
+  records: Records,
+): PicksFromCandidatesOptions & Pick<PickedRecord, 'acrossObjects'> {
   const recorded = objects.map((object): [string, PickedRecord] => [object, records[object] as PickedRecord]);
   return {
     objects: objects.map((name) => ({ name })),
     minDistances: Object.fromEntries(recorded.map(([object, { minDistance }]) => [object, minDistance])),
-    acrossObjects: recorded[0]?.[1].acrossObjects,
+    acrossObjects: recorded[0]?.[1].acrossObjects ?? false,
     max: Object.fromEntries(recorded.flatMap(([object, { max }]) => (max === null ? [] : [[object, max]]))),
   };
 }

@@ -1,7 +1,8 @@
 import { optional, ownNumber, type PerObject, perObject, type RulesFor } from '../core/arguments.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { Candidates, PicksFromCandidatesOptions } from '../picks/candidates.ts';
+import { givenNumbers, type Thresholds } from '../inference/thresholds.ts';
+import { type Candidates, type PicksFromCandidatesOptions, usualThresholds } from '../picks/candidates.ts';
 import { chooseWithEstimates, type FalsePicks, requireMaxFalse } from '../picks/false-picks.ts';
 
 /** A limit on false picks in place of thresholds. */
@@ -29,10 +30,11 @@ export type Shares = Readonly<Record<string, number>>;
  */
 export function sharesOf(
   classes: readonly string[],
-  { maxFalse, thresholds = {} }: MaxFalseOptions & { readonly thresholds?: PerObject | undefined },
+  { maxFalse, thresholds: asked }: MaxFalseOptions & { readonly thresholds?: Thresholds | undefined },
   call: string,
 ): Shares {
   if (maxFalse === undefined) return {};
+  const thresholds = givenNumbers(asked);
   requireMaxFalse(classes, maxFalse, call);
   if (typeof thresholds === 'number') {
     const message = `${call}: thresholds is ${thresholds} for all objects, which leaves maxFalse none to choose; leave out one of them`;
@@ -63,7 +65,7 @@ export interface ChosenThreshold extends FalsePicks {
 /** Result of {@link thresholdsWithin}. */
 export interface ThresholdsWithin {
   /** Those that are given, with those that keep to the maximum shares. */
-  readonly thresholds: PerObject | undefined;
+  readonly thresholds: Thresholds | undefined;
   /** Of each object that has a maximum share; undefined if none has one. */
   readonly maxFalse?: Readonly<Record<string, ChosenThreshold>> | undefined;
 }
@@ -75,14 +77,16 @@ export function thresholdsWithin(
 ): ThresholdsWithin {
   const objects = Object.keys(shares);
   if (objects.length === 0) return { thresholds };
+  const usual = { ...usualThresholds(candidates, thresholds), ...(givenNumbers(thresholds) as Record<string, number>) };
   const chosen = chooseWithEstimates(candidates, {
     ...picking,
+    thresholds: usual,
     objects: objects.map((name) => ({ name })),
     maxFalse: shares,
   });
   const maxFalse = objects.map((object): [string, ChosenThreshold] => {
     const { threshold, ...estimate } = chosen[object]!;
-    const usualThreshold = candidates.thresholds[object]!;
+    const usualThreshold = usual[object]!;
     if (threshold !== undefined) return [object, { threshold, usualThreshold, ...estimate }];
     const message =
       `how many picks of "${object}" are false cannot be told: ${estimate.reason}; ` +
@@ -95,7 +99,7 @@ export function thresholdsWithin(
     return threshold === undefined ? [] : [[object, threshold]];
   });
   return {
-    thresholds: { ...(thresholds as Exclude<PerObject, number> | undefined), ...Object.fromEntries(told) },
+    thresholds: { ...usual, ...Object.fromEntries(told) },
     maxFalse: Object.fromEntries(maxFalse),
   };
 }

@@ -1,5 +1,12 @@
 import { type RulesFor, requireOptions } from '../core/arguments.ts';
-import { checkMax, type PickingOptions, pickingRules, picksFromCandidates } from '../picks/candidates.ts';
+import { isOneLabelUsual } from '../inference/thresholds.ts';
+import {
+  type Candidates,
+  checkMax,
+  type PickingOptions,
+  pickingRules,
+  picksFromCandidates,
+} from '../picks/candidates.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { assertVolumeSource, type VolumeSource } from '../volume/volume.ts';
 import { detectCandidates, requireModel, type SearchOptions, searchRules } from './candidates.ts';
@@ -38,25 +45,38 @@ export async function detectParticles(source: VolumeSource, options: DetectOptio
   return (await detectWithThresholds(source, options)).picks;
 }
 
-/** Picks, and the thresholds that `maxFalse` has chosen for them. */
+/** Picks, the thresholds that `maxFalse` has chosen for them, and what they were made from. */
 export interface PicksWithThresholds extends Pick<ThresholdsWithin, 'maxFalse'> {
   readonly picks: ParticlePick[];
+  readonly candidates: Candidates;
 }
 
 /** As {@link detectParticles}, and tells the thresholds that `maxFalse` has chosen. */
-export async function detectWithThresholds(source: VolumeSource, options: DetectOptions): Promise<PicksWithThresholds> {
+export async function detectWithThresholds(
+  source: VolumeSource,
+  {
+    toFloors,
+    ...options
+  }: DetectOptions & {
+    /** Candidates are those of `detectCandidates`. @defaultValue with `maxFalse` alone: others are not needed for the picks */
+    readonly toFloors?: boolean | undefined;
+  },
+): Promise<PicksWithThresholds> {
   assertVolumeSource(source, 'detectParticles(tomogram, { model })');
-  const { thresholds, shares } = checkDetectOptions(options, 'detectParticles');
-  const { mask, acrossObjects, max, maxFalse, ...search } = options;
+  const { thresholds, acrossObjects, shares } = checkDetectOptions(options, 'detectParticles');
+  const { mask, max, maxFalse, ...search } = options;
   const { onWarning } = options;
 
-  const floors = maxFalse === undefined ? thresholds : undefined;
-  const candidates = await detectCandidates(source, { ...search, floors });
-  const { maxFalse: chosen, ...picking } = thresholdsWithin(candidates, { shares, mask, onWarning });
+  const only = toFloors || maxFalse !== undefined ? {} : { thresholds, floors: thresholds };
+  const candidates = await detectCandidates(source, { ...search, ...only });
+  const { maxFalse: chosen, ...picking } = thresholdsWithin(candidates, { shares, thresholds, mask, onWarning });
 
   const picks = picksFromCandidates(candidates, { ...picking, mask, acrossObjects, max, onWarning });
-  return { picks, maxFalse: chosen };
+  return { picks, maxFalse: chosen, candidates };
 }
+
+/** The objects, and whether they affect each other, as {@link PickingOptions} say it. */
+type Chosen = Omit<ChosenObjects, 'acrossObjects'> & Required<Pick<PickingOptions, 'acrossObjects'>>;
 
 /**
  * Chooses the objects, and checks all other options that do not depend on the tomogram, so that a mistake shows before any work.
@@ -66,13 +86,14 @@ export async function detectWithThresholds(source: VolumeSource, options: Detect
 export function checkDetectOptions(
   options: Omit<DetectOptions, 'onProgress'> & { readonly onProgress?: unknown },
   call: string,
-): ChosenObjects & { readonly shares: Shares } {
+): Chosen & { readonly shares: Shares } {
   requireModel(options, call);
   const { model, objects, thresholds, minDistances } = options;
   requireOptions<Omit<DetectOptions, 'onProgress'>>(call, options, detectRules);
   const chosen = chooseObjects(model.spec, objects, { thresholds, minDistances });
   checkMax(chosen.classes, options, call);
-  return { ...chosen, shares: sharesOf(chosen.classes, options, call) };
+  const { acrossObjects = isOneLabelUsual(chosen, thresholds) } = options;
+  return { ...chosen, acrossObjects, shares: sharesOf(chosen.classes, options, call) };
 }
 
 /** What the options of detection must be. */

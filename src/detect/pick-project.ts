@@ -25,19 +25,27 @@ import {
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Model } from '../inference/model.ts';
+import { givenNumbers, isOneLabelUsual, thresholdsRule } from '../inference/thresholds.ts';
 import {
   type Candidates,
   type PicksFromCandidatesOptions,
   pickingRules,
   picksFromCandidates,
   requireKnown,
+  usualThresholds,
 } from '../picks/candidates.ts';
 import type { VoxelGrid } from '../space/grid.ts';
-import type { ChosenObjects } from './choose-objects.ts';
 import { existingPicks, isDone, requireReplaceable, unchangedVersions, writeUnlessWritten } from './existing-picks.ts';
 import { gridDifferences } from './keep-candidates.ts';
 import { type MaxFalseOptions, maxFalseRules, sharesOf, thresholdsWithin } from './max-false.ts';
-import { type RecordedSearch, recordOfModel, recordOfTomogram, recordsOf, searchIn } from './picks-record.ts';
+import {
+  type Recorded,
+  type RecordedSearch,
+  recordOfModel,
+  recordOfTomogram,
+  recordsOf,
+  searchIn,
+} from './picks-record.ts';
 import {
   byObject,
   chosenRuns,
@@ -68,7 +76,7 @@ const pickProjectRules: RulesFor<PickProjectOptions> = {
   ...maxFalseRules,
   ...runsRules,
   objects: /* @__PURE__ */ optionalList('a list of objects { name }'),
-  thresholds: /* @__PURE__ */ optional(perObject),
+  thresholds: /* @__PURE__ */ optional(thresholdsRule),
   minDistances: /* @__PURE__ */ optional(perObject),
   model: /* @__PURE__ */ optional(fieldsOf('a model { spec, sha256 }', { spec: modelSpec })),
   onWarning: /* @__PURE__ */ optional(callback),
@@ -100,8 +108,8 @@ export async function* pickProject(
   options: PickProjectOptions = {},
 ): AsyncGenerator<RunResult, void, undefined> {
   requireArgument('pickProject', 'project', project, projectRule);
-  const { thresholds = {}, minDistances = {}, max = {} } = requireOptions('pickProject', options, pickProjectRules);
-  numberPerObject('thresholds', thresholds, finiteScore, 'pickProject');
+  const { thresholds, minDistances = {}, max = {} } = requireOptions('pickProject', options, pickProjectRules);
+  numberPerObject('thresholds', givenNumbers(thresholds), finiteScore, 'pickProject');
   numberPerObject('minDistances', minDistances, finiteLength, 'pickProject');
   numberPerObject('max', max, positiveCount, 'pickProject');
   requireAsked(options);
@@ -153,7 +161,7 @@ function onlyOf(classes: readonly string[], options: PickProjectOptions): PickPr
   const found = new Set(classes);
   const values = PER_OBJECT.map((option) => {
     const value = options[option];
-    if (value === undefined || typeof value === 'number') return [option, value];
+    if (typeof value !== 'object') return [option, value];
     return [option, Object.fromEntries(Object.entries(value).filter(([name]) => found.has(name)))];
   });
   return { ...options, ...Object.fromEntries(values) };
@@ -169,7 +177,8 @@ export async function pickFrom(
   const mask = await options.mask?.of(run, candidates.grid);
   const chosen = chosenOf(candidates, options);
   const { classes } = chosen;
-  const { objects, minDistances, acrossObjects, max, onWarning, ...limits } = onlyOf(classes, options);
+  const { objects, minDistances, max, onWarning, ...limits } = onlyOf(classes, options);
+  const { acrossObjects = isOneLabelUsual(candidates, limits.thresholds) } = limits;
   const picked = new Set(classes);
   for (const { name } of objects ?? []) if (!picked.has(name)) onWarning?.(withoutCandidates(name, candidates));
   const shares = sharesOf(classes, limits, 'pickProject');
@@ -208,8 +217,8 @@ function withoutCandidates(name: string, { objects }: Candidates): Warning {
 /** The objects that were picked, in the order in which they are asked for, with the threshold and the distance of each. */
 function chosenOf(
   candidates: Candidates,
-  { objects, thresholds = {}, minDistances = {} }: PickProjectOptions,
-): ChosenObjects {
+  { objects, thresholds, minDistances = {} }: PickProjectOptions,
+): Recorded['chosen'] {
   const asked = new Set(objects?.map(({ name }) => name) ?? candidates.objects);
   const found = new Set(candidates.objects);
   const classes = [...asked].filter((name) => found.has(name));
@@ -217,9 +226,12 @@ function chosenOf(
     typeof given === 'number' ? given : (ownNumber(given, name) ?? usual[name]!);
   const numbers = (given: PerObject, usual: Candidates['thresholds']) =>
     Object.fromEntries(classes.map((name) => [name, numberOf(given, usual, name)]));
+  const { competitionThresholds } = candidates;
+  const given = givenNumbers(thresholds);
   return {
     classes,
-    thresholds: numbers(thresholds, candidates.thresholds),
+    thresholds: numbers(given, usualThresholds(candidates, thresholds)),
+    ...(competitionThresholds && { competitionThresholds: numbers(given, competitionThresholds) }),
     minDistances: numbers(minDistances, candidates.minDistances),
   };
 }

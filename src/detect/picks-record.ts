@@ -32,7 +32,7 @@ export interface Recorded extends RecordedSearch, Pick<PickingOptions, 'acrossOb
   /** As given: two names may be written as the same file name. */
   readonly userId: string;
   readonly sessionId: string;
-  readonly chosen: ChosenObjects;
+  readonly chosen: Omit<ChosenObjects, 'acrossObjects'>;
   /** What the mask is. */
   readonly mask?: Settings | undefined;
   /** What the mask is in this run alone. */
@@ -54,6 +54,7 @@ export function recordsOf(
 ): Readonly<Record<string, Provenance>> {
   const { userId, sessionId, chosen, mask = null, maskOfRun } = recorded;
   const { acrossObjects = false, max, shares, calibration = {} } = recorded;
+  const { competitionThresholds } = chosen;
   const { model, overlap, memory, average, settings, tomogram } = recordOfSearch(recorded);
   const record = (object: string, usual: number): Provenance => ({
     program: 'cryoet-picks',
@@ -62,6 +63,7 @@ export function recordsOf(
     sessionId,
     model,
     threshold: Object.hasOwn(maxFalse, object) ? maxFalse[object]!.threshold : usual,
+    ...(competitionThresholds && { competitionThreshold: competitionThresholds[object]! }),
     ...(Object.hasOwn(shares, object) && {
       maxFalse: { share: shares[object], threshold: usual, calibration: recordOfCalibration(calibration, object) },
     }),

@@ -104,6 +104,7 @@ export type {
   ScoreCallOptions,
   TileBatch,
 } from '../inference/model.ts';
+export type { CardThresholds, ThresholdSet, Thresholds } from '../inference/thresholds.ts';
 export { formatModelSpec, type ParseModelSpecOptions, parseModelSpec } from '../inference/model-card.ts';
 export type { ExternalData } from '../inference/external-data.ts';
 export { type Device, type OnnxOptions, onnxModel, type OrtModule } from '../inference/onnx.ts';

@@ -10,6 +10,7 @@ import { BufferPool } from '../core/buffer-pool.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { formatZyx, voxelCount, type Zyx } from '../space/grid.ts';
 import { type DisposableModel, disposable, type ModelSpec, requireScoreCall, specRules } from './model.ts';
+import { hasTwoSets } from './thresholds.ts';
 
 /**
  * Scores one tile: C-order scores `[class, z, y, x]` of C-order voxels `[z, y, x]`, which it must not change. It may keep
@@ -41,6 +42,8 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
   requireArgument('functionModel', 'scoreTile', scoreTile, callback);
   requireOptions('functionModel', options, specRules);
   const names = options.classes.filter((name) => name !== null);
+  const { thresholds = {} } = options;
+  const usual = (value: number) => Object.fromEntries(names.map((name) => [name, value]));
   const spec: ModelSpec = {
     name: scoreTile.name || 'function',
     tile: [64, 64, 64],
@@ -50,8 +53,13 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
     normalization: 'z-score',
     ...givenFields(options),
     classes: options.classes,
-    thresholds: { ...Object.fromEntries(names.map((name) => [name, 0.5])), ...options.thresholds },
-    minDistances: { ...Object.fromEntries(names.map((name) => [name, 10])), ...options.minDistances },
+    thresholds: hasTwoSets(thresholds)
+      ? {
+          balanced: { ...usual(0.5), ...thresholds.balanced },
+          competition: { ...usual(0.5), ...thresholds.competition },
+        }
+      : { ...usual(0.5), ...thresholds },
+    minDistances: { ...usual(10), ...options.minDistances },
   };
   checkSpec(spec, names);
   const spare = new BufferPool(2);
@@ -93,7 +101,9 @@ function checkSpec({ tile, outputStride, thresholds, minDistances }: ModelSpec, 
   if (names.length === 0) throw refuse('classes', 'classes names no object, expected at least one name');
   const twice = names.find((name, i) => names.indexOf(name) < i);
   if (twice !== undefined) throw refuse('classes', `classes names "${twice}" twice`);
-  for (const [option, values] of Object.entries({ thresholds, minDistances })) {
+  const sets = hasTwoSets(thresholds) ? Object.values(thresholds) : [thresholds];
+  const named = [...sets.map((values) => ['thresholds', values] as const), ['minDistances', minDistances] as const];
+  for (const [option, values] of named) {
     const unknown = Object.keys(values).find((name) => !names.includes(name));
     if (unknown === undefined) continue;
     throw refuse(option, `${option} names "${unknown}", which is no class; the classes are ${quotedNames(names)}`);

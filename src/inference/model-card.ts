@@ -1,10 +1,11 @@
 import * as v from 'valibot';
-import { optional, quotedNames, requireOptions, text } from '../core/arguments.ts';
+import { isFields, optional, quotedNames, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import { formatZyx } from '../space/grid.ts';
 import type { Calibration } from './calibration.ts';
 import { type ModelSpec, requireSpec, wrongOffsets } from './model.ts';
+import { type CardThresholds, hasTwoSets } from './thresholds.ts';
 
 const edge = v.pipe(
   v.number(),
@@ -37,6 +38,15 @@ export const calibrationSchema: v.GenericSchema<unknown, Calibration> = /* @__PU
   concentration: v.pipe(finite, v.gtValue(0, 'expected a number above 0')),
 });
 
+const numbers = v.record(v.string(), finite);
+
+/** One set, or two by their names: which of them it is meant to be shows in its values. */
+const thresholdsSchema: v.GenericSchema<unknown, CardThresholds> = v.lazy((thresholds) =>
+  isFields(thresholds) && hasTwoSets(thresholds as CardThresholds)
+    ? v.object({ balanced: numbers, competition: numbers })
+    : numbers,
+);
+
 const cardSchema = v.object({
   name: v.pipe(v.string(), v.nonEmpty('expected a name')),
   tile: v.tuple([edge, edge, edge]),
@@ -50,7 +60,7 @@ const cardSchema = v.object({
   activation: v.picklist(['softmax', 'sigmoid', 'none']),
   normalization: v.picklist(['z-score', 'quantiles', 'min-max', 'none']),
   contrast: v.optional(v.picklist(['dark', 'bright'])),
-  thresholds: v.record(v.string(), finite),
+  thresholds: thresholdsSchema,
   minDistances: v.record(v.string(), length),
   calibration: v.optional(v.record(v.string(), calibrationSchema)),
 });
@@ -141,12 +151,15 @@ function checkNames({ classes, thresholds, minDistances, calibration = {} }: Mod
   if (names.length === 0) fail(source, 'field "classes": every class is null; expected at least one name');
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) fail(source, `field "classes": "${twice}" is there twice`);
-  for (const [field, values] of Object.entries({ thresholds, minDistances })) {
+  const sets = hasTwoSets(thresholds)
+    ? { 'thresholds.balanced': thresholds.balanced, 'thresholds.competition': thresholds.competition }
+    : { thresholds };
+  for (const [field, values] of Object.entries({ ...sets, minDistances })) {
     const missing = names.filter((name) => !Object.hasOwn(values, name));
     const objects = `${missing.length === 1 ? 'class' : 'classes'} ${quotedNames(missing)}`;
     if (missing.length > 0) fail(source, `field "${field}": no value for ${objects}`);
   }
-  for (const [field, values] of Object.entries({ thresholds, minDistances, calibration })) {
+  for (const [field, values] of Object.entries({ ...sets, minDistances, calibration })) {
     const unknown = Object.keys(values).find((name) => !names.includes(name));
     if (unknown !== undefined) fail(source, `field "${field}": "${unknown}" is not a class; the classes are ${known}`);
   }

@@ -1,5 +1,6 @@
 import {
   abortSignal,
+  cardThresholds,
   count,
   flag,
   isFields,
@@ -19,6 +20,7 @@ import {
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Zyx } from '../space/grid.ts';
 import { type Calibration, calibrationsRule } from './calibration.ts';
+import type { CardThresholds } from './thresholds.ts';
 
 /** Turns a network's raw output into scores: over classes, per class, or not at all. */
 export type Activation = 'softmax' | 'sigmoid' | 'none';
@@ -58,8 +60,11 @@ export interface ModelSpec {
   readonly normalization: 'z-score' | 'quantiles' | 'min-max' | 'none';
   /** Whether protein is darker or brighter than what lies around it, in the volumes that the network was made for. */
   readonly contrast?: 'dark' | 'bright' | undefined;
-  /** Minimum score of a peak, per object. */
-  readonly thresholds: Readonly<Record<string, number>>;
+  /**
+   * Minimum score of a pick, per object: `{ balanced, competition }`, one set for people and one for submissions, or a single set
+   * that serves as both. {@link ThresholdSet} says what the difference is.
+   */
+  readonly thresholds: CardThresholds;
   /** Minimum distance between two picks of an object, in Å. */
   readonly minDistances: Readonly<Record<string, number>>;
   /** How many picks of an object are false, by their scores. Left out for an object where scores do not tell. */
@@ -201,7 +206,7 @@ export const specRules: RulesFor<ModelSpec> = {
   activation: /* @__PURE__ */ oneOf('none', 'sigmoid', 'softmax', undefined),
   normalization: /* @__PURE__ */ oneOf('z-score', 'quantiles', 'min-max', 'none', undefined),
   contrast: /* @__PURE__ */ oneOf('dark', 'bright', undefined),
-  thresholds: /* @__PURE__ */ optional(numbersByName),
+  thresholds: /* @__PURE__ */ optional(cardThresholds),
   minDistances: /* @__PURE__ */ optional(numbersByName),
   calibration: /* @__PURE__ */ optional(calibrationsRule),
 };

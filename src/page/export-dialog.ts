@@ -87,7 +87,9 @@ export function exporter(page: Page, workspace: Workspace): () => void {
       runs: found,
       set,
       without,
-    } = isAll ? await allRuns(page, workspace, work) : { runs: [thisRun(page)], set: undefined, without: [] };
+    } = isAll
+      ? await allRuns(page, workspace, work, name)
+      : { runs: [thisRun(page, name)], set: undefined, without: [] };
     const whole = isProject ? found : namedAsTomograms(found);
     const chosen = only === undefined ? whole : whole.map((run) => ofObject(run, only));
     const runs = chosen.filter((run) => run.picks.length > 0);

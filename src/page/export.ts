@@ -11,7 +11,7 @@ import {
 import type { ParticlePick, RunPicks, VoxelGrid } from '../entry/index.ts';
 import { counted } from './counted.ts';
 import type { Page } from './page.ts';
-import { hasScore, toSave } from './review.ts';
+import { hasScore, type MovedReviewInput, type Review, reviewOf, submissionOf, toSave } from './review.ts';
 import { NO_VOXEL_SIZE } from './state.ts';
 import { tomogramNameOf } from './tomogram-name.ts';
 import { hasVoxelSize } from './volume-place.ts';
@@ -23,10 +23,15 @@ export interface RunToExport extends RunPicks {
   readonly grid?: VoxelGrid | undefined;
 }
 
+/** The review whose kept picks a file of a format holds: a submission has picks of its own. */
+function reviewFor(format: PicksFormatName | undefined): (input: MovedReviewInput) => Review {
+  return format === 'submission' ? submissionOf : reviewOf;
+}
+
 /** The run that is open, with the picks that are kept. */
-export function thisRun({ live, review }: Page): RunToExport {
+export function thisRun({ live }: Pick<Page, 'live'>, format?: PicksFormatName): RunToExport {
   const { run = 'run', grid } = live.state;
-  return { run, picks: review().kept.map(toSave), grid };
+  return { run, picks: reviewFor(format)(live.state).kept.map(toSave), grid };
 }
 
 /** What all runs keep of a set. */
@@ -47,10 +52,11 @@ export async function allRuns(
   page: Page,
   workspace: Pick<Workspace, 'collection' | 'otherReviews'>,
   { signal, show }: Work,
+  format?: PicksFormatName,
 ): Promise<ExportedRuns> {
   const { runs, set, tomogram, run: own } = page.live.state;
   const { collection } = workspace;
-  const shown = thisRun(page);
+  const shown = thisRun(page, format);
   const reviewIn = workspace.otherReviews();
   const found: RunToExport[] = [];
   const without: string[] = [];
@@ -63,7 +69,8 @@ export async function allRuns(
     const run = await collection?.open(name, signal);
     const choice = run?.tomograms.find(({ label }) => label === tomogram) ?? run?.tomograms[0];
     const levels = (await choice?.open(signal)) ?? [];
-    const review = run && (await reviewIn(name, run, { levels, signal }));
+    const input = run && (await reviewIn(name, run, { levels, signal }));
+    const review = input && reviewFor(format)(input);
     signal.throwIfAborted();
     const isUnscaled = choice?.place.kind === 'file' && levels[0] !== undefined && !hasVoxelSize(levels[0].grid);
     if (isUnscaled && review && review.kept.length > 0) throw new Error(`${name}: ${NO_VOXEL_SIZE}`);

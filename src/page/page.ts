@@ -5,7 +5,7 @@ import { greyColors } from './grey-level.ts';
 import type { GreyVolume } from './grey-volume.ts';
 import { createLive, type Live } from './live.ts';
 import { placesOf } from './places.ts';
-import { allowedThresholds, createReviewer, isOpen, type Review } from './review.ts';
+import { allowedThresholds, createReviewer, isOpen, type Review, submissionOf } from './review.ts';
 import { type Comparison, compareWithTruth } from './scoring.ts';
 import { type ShownObject, unknownObject } from './state.ts';
 import { createDesk, type Desk } from './work.ts';
@@ -21,6 +21,8 @@ export interface Page {
   review(): Review;
   /** The kept picks beside the truth; undefined without one. */
   comparison(): Comparison | undefined;
+  /** The official score of a submission of these picks; undefined without a truth. */
+  submissionScore(): number | undefined;
   /** The kept picks beside those of another set; undefined without one. */
   difference(): Difference | undefined;
   /** How many of the picks at the present thresholds that nobody has decided about are false, by object; undefined without candidates. */
@@ -54,6 +56,14 @@ export function createPage(): Page {
     () => [review(), live.state.truth, live.state.objects],
     () => compareWithTruth(live.state, review()),
   );
+  const submissionScore = remembered(
+    () => [review(), live.state.candidates, live.state.truth, live.state.objects],
+    () => {
+      const { report } = comparison() ?? {};
+      if (live.state.candidates?.competitionThresholds === undefined) return report?.score;
+      return compareWithTruth(live.state, submissionOf(live.state))?.report.score;
+    },
+  );
   const difference = remembered(
     () => [review(), live.state.others, live.state.otherSet, live.state.objects],
     () => differenceFrom(live.state, review()),
@@ -80,6 +90,7 @@ export function createPage(): Page {
     overlay: undefined,
     review,
     comparison,
+    submissionScore,
     difference,
     falsePicks,
     colors: remembered(

@@ -40,6 +40,7 @@ export const PROGRAM = 'cryoet-picks view';
 /** How an object was picked, as `detectProject` records it; what is absent was not recorded. */
 export interface PickedRecord extends Provenance {
   readonly threshold?: unknown;
+  readonly competitionThreshold?: unknown;
   readonly minDistance?: unknown;
   readonly mask?: unknown;
   readonly max?: unknown;

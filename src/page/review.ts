@@ -1,7 +1,7 @@
 import { type Candidates, type ParticlePick, picksFromCandidates, suppressNearby } from '../entry/index.ts';
 import { nearbyTest } from './nearby.ts';
 import { type Places, placesOf } from './places.ts';
-import { type Edit, type LoadedPick, named, ownOf, type State } from './state.ts';
+import { type Edit, type LoadedPick, movedThresholds, named, ownOf, type State } from './state.ts';
 
 /** Where a pick comes from: `found` as it was loaded, `edited` by a person in place or object, or `added` by one. */
 export type Source = 'found' | 'edited' | 'added';
@@ -62,6 +62,23 @@ export function reviewOf(input: ReviewInput, fixed: Fixed = fixedOf(input)): Rev
     [...undecided.filter((pick) => !isNearOwn(pick)), ...own],
     decided.filter(({ decision }) => decision === 'rejected'),
   );
+}
+
+/** A review, with the thresholds from which the present ones were moved. */
+export type MovedReviewInput = ReviewInput & Pick<State, 'usualThresholds'>;
+
+/**
+ * The picks of a submission, with what a person decided: at the thresholds of the competition where the person has moved none, and with
+ * objects that do not affect each other. Where there is but one set of thresholds, the picks at hand.
+ */
+export function submissionOf(input: MovedReviewInput): Review {
+  const { candidates, picking = { madeBy: {} }, thresholds } = input;
+  if (candidates?.competitionThresholds === undefined) return reviewOf(input);
+  return reviewOf({
+    ...input,
+    thresholds: { ...thresholds, ...candidates.competitionThresholds, ...movedThresholds(input) },
+    picking: { ...picking, acrossObjects: false },
+  });
 }
 
 /** What a review takes from picks and decisions, whatever the thresholds. */

@@ -37,7 +37,8 @@ export function scorePanel(page: Page): HTMLElement {
     root.hidden = comparison === undefined;
     if (comparison === undefined) return;
     const { report, hits, unknown } = comparison;
-    total.textContent = report.score.toFixed(4);
+    total.textContent = page.submissionScore()!.toFixed(4);
+    const { candidates } = live.state;
     table.replaceChildren(
       row('th', ['', 'hit', 'false', 'missed', 'F']),
       ...Object.entries(report.objects).map(([name, { tp, fp, fn, fbeta }]) => {
@@ -48,6 +49,9 @@ export function scorePanel(page: Page): HTMLElement {
     );
     const several = [...hits.values()].filter((count) => count > 1).length;
     const notes = [
+      candidates?.competitionThresholds === undefined
+        ? undefined
+        : 'The score is that of a submission, with the thresholds of the competition where you have moved none; the table is of the picks that show.',
       several > 0 ? `${several} ${several === 1 ? 'pick hits' : 'picks hit'} more than one particle.` : undefined,
       unknown.length > 0 ? `Not scored, because the project does not have them: ${unknown.join(', ')}.` : undefined,
     ].filter((part) => part !== undefined);

@@ -230,18 +230,23 @@ function picked(
   source: Pick<Picking, 'candidatesOf' | 'madeBy'>,
 ): { readonly candidates: Candidates; readonly picking: Picking } {
   const objects = candidates.objects.filter((object) => records.has(object));
-  const numbers = (field: 'threshold' | 'minDistance' | 'max') =>
+  const numbers = (field: 'threshold' | 'competitionThreshold' | 'minDistance' | 'max') =>
     Object.fromEntries(
       objects.flatMap((object) => {
         const value = records.get(object)?.[field];
         return typeof value === 'number' ? [[object, value]] : [];
       }),
     );
+  const thresholds = numbers('threshold');
   const [acrossObjects] = [...records.values()].map((record) => record.acrossObjects as Picking['acrossObjects']);
   return {
     candidates: {
       ...onlyOf(candidates, objects),
-      thresholds: numbers('threshold'),
+      thresholds,
+      // A threshold that was given, or moved, is that of a submission too.
+      ...(candidates.competitionThresholds && {
+        competitionThresholds: { ...thresholds, ...numbers('competitionThreshold') },
+      }),
       minDistances: numbers('minDistance'),
     },
     picking: { ...source, max: numbers('max'), acrossObjects },
@@ -261,6 +266,7 @@ function onlyOf(candidates: Candidates, objects: readonly string[]): Candidates 
     ...candidates,
     objects,
     thresholds: byName(candidates.thresholds),
+    ...(candidates.competitionThresholds && { competitionThresholds: byName(candidates.competitionThresholds) }),
     minDistances: byName(candidates.minDistances),
     floors: byName(candidates.floors),
     lowestThresholds: byName(candidates.lowestThresholds),
@@ -276,13 +282,16 @@ export function pickedRecord(
   { candidates, picking, thresholds }: Pick<ReviewInput, 'candidates' | 'picking' | 'thresholds'>,
 ): PickedRecord | undefined {
   if (!candidates?.objects.includes(object)) return undefined;
-  const { max = {}, acrossObjects = false, madeBy = {} } = picking ?? {};
+  const { competitionThresholds } = candidates;
+  const { max = {}, acrossObjects = competitionThresholds !== undefined, madeBy = {} } = picking ?? {};
+  const usual = candidates.thresholds[object] as number;
+  const threshold = Math.max(ownOf(thresholds, object) ?? usual, candidates.lowestThresholds[object] as number);
   return {
     ...searchOf(madeBy),
-    threshold: Math.max(
-      ownOf(thresholds, object) ?? (candidates.thresholds[object] as number),
-      candidates.lowestThresholds[object] as number,
-    ),
+    threshold,
+    ...(competitionThresholds && {
+      competitionThreshold: threshold === usual ? competitionThresholds[object] : threshold,
+    }),
     minDistance: candidates.minDistances[object],
     mask: null,
     acrossObjects,

@@ -12,7 +12,7 @@ import { assumedRadii, type Page } from './page.ts';
 import { middleOf } from './planes.ts';
 import { type Levels, scaledDetection, scaledDraft, sizeOf } from './rescale.ts';
 import { goneOn, type Resumed, resumed } from './resume.ts';
-import { lowestThresholds, type Review, raised, reviewOf } from './review.ts';
+import { lowestThresholds, type MovedReviewInput, type Review, raised } from './review.ts';
 import { holdsRejects } from './review-record.ts';
 import { shownRadii } from './scoring.ts';
 import { readReview, reviewOfCandidates, type SetReview } from './set-review.ts';
@@ -119,7 +119,7 @@ export type OtherReviews = (
   name: string,
   run: OpenRun,
   options: { readonly levels: readonly VolumeSource[]; readonly signal: AbortSignal },
-) => Promise<Review | undefined>;
+) => Promise<MovedReviewInput | undefined>;
 
 const nowhere: Place = { thresholds: {}, hidden: [] };
 
@@ -626,7 +626,8 @@ export function createWorkspace(page: Page): Workspace {
         const from = { drafts, detections };
         const given = collection.giveVoxelSize && levels;
         const { review, edits } = await readResumed(of, { run, from, levels: given, signal });
-        return reviewOf({ ...review, edits, thresholds: { ...review.thresholds, ...carried } });
+        const { thresholds: usualThresholds } = review;
+        return { ...review, edits, usualThresholds, thresholds: { ...usualThresholds, ...carried } };
       };
     },
   };

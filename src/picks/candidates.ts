@@ -27,6 +27,7 @@ import {
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { type Calibration, calibrationsRule } from '../inference/calibration.ts';
+import { givenNumbers, isOneLabelUsual, type Thresholds, thresholdsRule } from '../inference/thresholds.ts';
 import type { Peak } from '../peaks/planes.ts';
 import { comparePlaces, greedyNms, isBeforeInSpace } from '../space/cell-grid.ts';
 import type { Point, VoxelGrid } from '../space/grid.ts';
@@ -43,15 +44,20 @@ export interface Candidates {
   readonly grid: VoxelGrid;
   /** Names of the objects that were looked for. */
   readonly objects: readonly string[];
-  /** The threshold of each object unless another is asked for: that of the detection. */
+  /** The threshold of each object unless another is asked for: that which was given to the detection, else the balanced one. */
   readonly thresholds: Readonly<Record<string, number>>;
+  /**
+   * The threshold of each object in a submission, that which was given to the detection, else that of the competition; absent if the model
+   * card has one set for both.
+   */
+  readonly competitionThresholds?: Readonly<Record<string, number>> | undefined;
   /** The minimum distance in Å of each object unless another is asked for: that of the detection. */
   readonly minDistances: Readonly<Record<string, number>>;
   /** The score of each object down to which all local maxima were looked for. */
   readonly floors: Readonly<Record<string, number>>;
   /**
    * The lowest threshold of each object for which candidates give the picks of a fresh run: its floor, or the score of the last one
-   * that was kept, if only the best were; never above `thresholds`.
+   * that was kept, if only the best were; never above `thresholds` and `competitionThresholds`.
    */
   readonly lowestThresholds: Readonly<Record<string, number>>;
   /** What the scores say about how many picks are false, by object, if the model card says it. */
@@ -66,9 +72,12 @@ export interface Candidates {
 
 /** Options of {@link collectCandidates}. */
 export interface CollectCandidatesOptions
-  extends Pick<Candidates, 'grid' | 'objects' | 'thresholds' | 'minDistances' | 'floors' | 'calibration'> {
+  extends Pick<
+    Candidates,
+    'grid' | 'objects' | 'thresholds' | 'competitionThresholds' | 'minDistances' | 'floors' | 'calibration'
+  > {
   /**
-   * How many candidates of an object to keep, the best ones. All that reach its threshold or are as good as the last one are kept,
+   * How many candidates of an object to keep, the best ones. All that reach one of its thresholds or are as good as the last one are kept,
    * however many there are. @defaultValue all that reach the floor
    */
   readonly candidatesPerObject?: number | undefined;
@@ -98,11 +107,11 @@ export async function collectCandidates(
   const call = 'collectCandidates';
   requireArgument(call, 'peaks', peaks, stream);
   const { candidatesPerObject, signal, ...table } = requireOptions(call, options, collectRules);
-  const { grid, objects, thresholds, minDistances, floors, calibration } = table;
-  requireNumbers(objects, { thresholds, minDistances, floors }, call);
+  const { grid, objects, thresholds, competitionThresholds, minDistances, floors, calibration } = table;
+  requireNumbers(objects, { thresholds, competitionThresholds, minDistances, floors }, call);
   const indices = new Map(objects.map((object, index) => [object, index]));
   const columns = new Columns(
-    objects.map((object) => thresholds[object]!),
+    objects.map((object) => Math.min(thresholds[object]!, competitionThresholds?.[object] ?? Number.POSITIVE_INFINITY)),
     candidatesPerObject ?? Number.POSITIVE_INFINITY,
   );
   for await (const peak of peaks) {
@@ -122,6 +131,7 @@ export async function collectCandidates(
   );
   return {
     ...{ grid, objects, thresholds, minDistances, floors, lowestThresholds },
+    ...(competitionThresholds && { competitionThresholds }),
     ...(calibration && { calibration }),
     ...found,
   };
@@ -135,7 +145,7 @@ export function joinCandidates(found: Candidates, before: Candidates): Candidate
   const fresh = new Set(found.objects);
   const objects = [...new Set([...before.objects, ...found.objects])];
   const indices = new Map(objects.map((object, index) => [object, index]));
-  const byName = (field: 'thresholds' | 'minDistances' | 'floors' | 'lowestThresholds') =>
+  const byName = (field: 'thresholds' | 'competitionThresholds' | 'minDistances' | 'floors' | 'lowestThresholds') =>
     Object.fromEntries(
       objects.map((object) => [object, ownNumber(found[field], object) ?? ownNumber(before[field], object)!]),
     );
@@ -163,16 +173,18 @@ export function joinCandidates(found: Candidates, before: Candidates): Candidate
   return {
     ...{ grid: found.grid, objects, thresholds: byName('thresholds'), minDistances: byName('minDistances') },
     ...{ floors: byName('floors'), lowestThresholds: byName('lowestThresholds'), ...joined },
+    ...(found.competitionThresholds && { competitionThresholds: byName('competitionThresholds') }),
     ...(Object.keys(calibration).length > 0 && { calibration }),
   };
 }
 
 type Numbers = Pick<Candidates, 'thresholds' | 'minDistances' | 'floors'> &
-  Partial<Pick<Candidates, 'lowestThresholds'>>;
+  Partial<Pick<Candidates, 'competitionThresholds' | 'lowestThresholds'>>;
 
 /** @throws {@link CryoetPicksError} `invalid-option` if an object lacks a number, or one is not finite, or a length negative. */
 function requireNumbers(objects: readonly string[], numbers: Numbers, call: string): void {
   for (const [option, values] of Object.entries(numbers)) {
+    if (values === undefined) continue;
     const rule = option === 'minDistances' ? finiteLength : finiteScore;
     const numberOf = numberPerObject(option, values, rule, call);
     for (const object of objects) numberOf(object);
@@ -192,6 +204,7 @@ const collectRules: RulesFor<CollectCandidatesOptions> = {
   grid: finiteGrid,
   objects: objectNames,
   thresholds: numbersByName,
+  competitionThresholds: /* @__PURE__ */ optional(numbersByName),
   minDistances: numbersByName,
   floors: numbersByName,
   calibration: /* @__PURE__ */ optional(calibrationsRule),
@@ -290,7 +303,8 @@ export interface PickingOptions {
   /**
    * Of picks of different objects that are closer than this, in Å, only the best is kept: a place holds one particle. `true`
    * stands for the smallest minimum distance of the objects.
-   * @defaultValue false: objects do not affect each other
+   * @defaultValue true if the model card has two sets of thresholds, unless `thresholds` is `'competition'`; else false: objects do not
+   * affect each other
    */
   readonly acrossObjects?: boolean | number | undefined;
   /**
@@ -305,10 +319,10 @@ export interface PicksFromCandidatesOptions extends PickingOptions {
   /** Objects to pick; others are left out. @defaultValue every object of the candidates */
   readonly objects?: readonly { readonly name: string }[] | undefined;
   /**
-   * Minimum score of a pick: one for all objects, or a record of those that differ from the thresholds of the candidates.
-   * @defaultValue the thresholds of the candidates
+   * Minimum score of a pick: `'competition'` for those of a submission, one number for all objects, or a record of those that differ
+   * from the thresholds of the candidates. @defaultValue 'balanced': the thresholds of the candidates
    */
-  readonly thresholds?: PerObject | undefined;
+  readonly thresholds?: Thresholds | undefined;
   /**
    * Minimum distance of two picks of an object, in Å: one for all objects, or a record of those that differ from the distances of
    * the candidates.
@@ -338,7 +352,8 @@ export interface PicksFromCandidatesOptions extends PickingOptions {
  */
 export function picksFromCandidates(candidates: Candidates, options: PicksFromCandidatesOptions = {}): ParticlePick[] {
   requireCandidates(candidates, call);
-  const { acrossObjects = false, max = {}, onWarning, ...asked } = requireOptions(call, options, picksRules);
+  const { max = {}, onWarning, ...asked } = requireOptions(call, options, picksRules);
+  const { acrossObjects = isOneLabelUsual(candidates, asked.thresholds) } = asked;
   const picking = pickingOf(candidates, asked);
   checkMax(candidates.objects, { max }, call);
   const apart = joined([...candidatesApart(candidates, picking, onWarning).values()]);
@@ -370,7 +385,7 @@ export const pickingRules: RulesFor<PickingOptions> = {
 const picksRules: RulesFor<PicksFromCandidatesOptions> = {
   ...pickingRules,
   objects: /* @__PURE__ */ optional(listOf('objects { name }', fieldsOf('an object { name }', { name: text }))),
-  thresholds: /* @__PURE__ */ optional(perObject),
+  thresholds: /* @__PURE__ */ optional(thresholdsRule),
   minDistances: /* @__PURE__ */ optional(perObject),
   onWarning: /* @__PURE__ */ optional(callback),
 };
@@ -382,8 +397,9 @@ export function requireCandidates(candidates: Candidates, call: string): void {
   if (fault !== undefined) {
     throw new CryoetPicksError('invalid-option', `${call}: candidates.${fault}`, { option: 'candidates' });
   }
-  const { objects, thresholds, minDistances, floors, lowestThresholds } = candidates;
-  requireNumbers(objects, { thresholds, minDistances, floors, lowestThresholds }, `${call}: candidates`);
+  const { objects, thresholds, competitionThresholds, minDistances, floors, lowestThresholds } = candidates;
+  const numbers = { thresholds, competitionThresholds, minDistances, floors, lowestThresholds };
+  requireNumbers(objects, numbers, `${call}: candidates`);
 }
 
 const candidatesRule: Rule = {
@@ -393,6 +409,7 @@ const candidatesRule: Rule = {
     grid: finiteGrid,
     objects: objectNames,
     thresholds: numbersByName,
+    competitionThresholds: /* @__PURE__ */ optional(numbersByName),
     minDistances: numbersByName,
     floors: numbersByName,
     lowestThresholds: numbersByName,
@@ -436,16 +453,25 @@ export function pickingOf(
   candidates: Candidates,
   {
     objects,
-    thresholds = {},
+    thresholds,
     minDistances = {},
     mask,
   }: Pick<PicksFromCandidatesOptions, 'objects' | 'thresholds' | 'minDistances' | 'mask'>,
 ): Picking {
   const names = namesOf(candidates, objects);
+  const usual = usualThresholds(candidates, thresholds);
   const picking = {
     names,
-    thresholds: numbersOf(candidates, 'thresholds', { names, value: thresholds, rule: finiteScore }),
-    minDistances: numbersOf(candidates, 'minDistances', { names, value: minDistances, rule: finiteLength }),
+    thresholds: numbersOf(candidates, {
+      option: 'thresholds',
+      names,
+      usual,
+      given: givenNumbers(thresholds),
+      rule: finiteScore,
+    }),
+    minDistances: numbersOf(candidates, {
+      ...{ option: 'minDistances', names, usual: candidates.minDistances, given: minDistances, rule: finiteLength },
+    }),
     mask,
   };
   requireComplete(candidates, picking.thresholds);
@@ -464,20 +490,30 @@ function namesOf(candidates: Candidates, wanted: PicksFromCandidatesOptions['obj
   );
 }
 
+/** The thresholds of candidates that hold where no numbers are given: those of a submission if they are asked for. */
+export function usualThresholds(
+  { thresholds, competitionThresholds = thresholds }: Pick<Candidates, 'thresholds' | 'competitionThresholds'>,
+  asked: Thresholds | undefined,
+): Readonly<Record<string, number>> {
+  return asked === 'competition' ? competitionThresholds : thresholds;
+}
+
 interface GivenNumbers {
+  readonly option: string;
   readonly names: readonly string[];
-  readonly value: PerObject;
+  /** Of the candidates. */
+  readonly usual: Readonly<Record<string, number>>;
+  readonly given: PerObject;
   readonly rule: Rule;
 }
 
 /** The number of each object that is picked: the one given, else that of the candidates. */
 function numbersOf(
-  candidates: Candidates,
-  option: 'thresholds' | 'minDistances',
-  { names, value, rule }: GivenNumbers,
+  { objects }: Candidates,
+  { option, names, usual, given, rule }: GivenNumbers,
 ): Record<string, number> {
-  requireKnown(candidates.objects, { option, value, call });
-  const all = typeof value === 'number' ? value : { ...candidates[option], ...value };
+  requireKnown(objects, { option, value: given, call });
+  const all = typeof given === 'number' ? given : { ...usual, ...given };
   const numberOf = numberPerObject(option, all, rule, call);
   return Object.fromEntries(names.map((name) => [name, numberOf(name)]));
 }
@@ -490,13 +526,13 @@ export function checkMax(objects: readonly string[], { max = {} }: PickingOption
 
 interface GivenOption {
   readonly option: string;
-  readonly value: PerObject | undefined;
+  readonly value: Thresholds | undefined;
   readonly call: string;
 }
 
 /** @throws {@link CryoetPicksError} `invalid-option` for a record that names objects that are not looked for. */
 export function requireKnown(objects: readonly string[], { option, value, call }: GivenOption): void {
-  if (value === undefined || typeof value === 'number') return;
+  if (typeof value !== 'object') return;
   const known = new Set(objects);
   const unknown = Object.keys(value).filter((name) => !known.has(name));
   if (unknown.length === 0) return;

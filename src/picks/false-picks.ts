@@ -13,6 +13,7 @@ import {
   text,
 } from '../core/arguments.ts';
 import type { Calibration } from '../inference/calibration.ts';
+import { thresholdsRule } from '../inference/thresholds.ts';
 import { formatZyx, type VoxelGrid, voxelCount } from '../space/grid.ts';
 import {
   bestFirst,
@@ -162,7 +163,7 @@ export interface ThresholdWithEstimate extends FalsePicks {
 /** As {@link chooseThresholds}, with the estimates, of each object that has a maximum share. */
 export function chooseWithEstimates(
   candidates: Candidates,
-  { maxFalse, ...asked }: ChooseThresholdsOptions,
+  { maxFalse, ...asked }: ChooseThresholdsOptions & Pick<EstimateFalsePicksOptions, 'thresholds'>,
 ): Readonly<Record<string, ThresholdWithEstimate>> {
   const picking = pickingOf(candidates, asked);
   const entries = gradedPicks(candidates, picking).flatMap((graded): [string, ThresholdWithEstimate][] => {
@@ -196,7 +197,7 @@ const objectsAndPlaces = {
 };
 const estimateRules: RulesFor<EstimateFalsePicksOptions> = {
   ...objectsAndPlaces,
-  thresholds: /* @__PURE__ */ optional(perObject),
+  thresholds: /* @__PURE__ */ optional(thresholdsRule),
   counts: /* @__PURE__ */ optional(callback),
 };
 const chooseRules: RulesFor<ChooseThresholdsOptions> = { ...objectsAndPlaces, maxFalse: perObject };

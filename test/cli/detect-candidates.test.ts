@@ -25,19 +25,20 @@ beforeEach(async () => {
   config = join(folder, 'copick.json');
 });
 
-/** The picks that a detection writes, and what it says. */
+/** The picks and the submission that a detection writes, and what it says. */
 async function detect(...args: readonly string[]) {
   const csv = join(folder, `${args.length}.csv`);
-  const { exitCode, stdout, stderr } = await captureCli([
-    'detect',
-    config,
-    ...args,
-    '--submission',
-    csv,
-    '--overwrite',
-  ]);
-  const picks = exitCode === 0 ? parseSubmission(await readFile(csv, 'utf8')).flatMap((run) => run.picks) : [];
-  return { exitCode, stdout, stderr, picks: picks as readonly ParticlePick[] };
+  const command = ['detect', config, ...args, '--submission', csv, '--overwrite'];
+  const { exitCode, stdout, stderr } = await captureCli(command);
+  if (exitCode !== 0) return { exitCode, stdout, stderr, picks: [], submission: [] };
+  const picks: ParticlePick[] = [];
+  const asked = args.includes('--run') ? [args[args.indexOf('--run') + 1]!] : undefined;
+  for (const run of await (await openProject(config)).runs()) {
+    if (asked && !asked.includes(run.name)) continue;
+    picks.push(...(await run.picks({ userId: 'cryoet-picks', sessionId: '0' })));
+  }
+  const submission = parseSubmission(await readFile(csv, 'utf8')).flatMap((one) => one.picks);
+  return { exitCode, stdout, stderr, picks, submission };
 }
 
 const search = (...args: readonly string[]) => detect('--tomogram', 'denoised', ...args);
@@ -61,6 +62,7 @@ describe('detect --from-candidates', () => {
     const picked = await pick(...args);
     expect(picked.stderr).toBe('');
     expect(picked.picks).toEqual(found.picks);
+    expect(picked.submission).toEqual(found.submission);
     expect(found.picks.length).toBeGreaterThan(0);
     expect(await filesBelow(join(folder, 'overlay'))).toEqual(files);
     expect(await Promise.all(files.map((file) => readFile(join(folder, 'overlay', file))))).toEqual(written);

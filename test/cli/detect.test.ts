@@ -4,7 +4,13 @@ import { decode } from 'fast-png';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { detectRuns } from '../../src/cli/detect.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
-import { contiguousVolume, parseSubmission, sourceFromArray, writeTomogram } from '../../src/entry/index.ts';
+import {
+  contiguousVolume,
+  parseSubmission,
+  picksFromCandidates,
+  sourceFromArray,
+  writeTomogram,
+} from '../../src/entry/index.ts';
 import { directoryStore, openProject } from '../../src/entry/node.ts';
 import { captureCli, finishedOf, TextSink } from '../support/capture-cli.ts';
 import { identityModel } from '../support/identity-model.ts';
@@ -82,9 +88,13 @@ describe('detect', () => {
     const document = finishedOf(captured);
     expect(document).toMatchObject({ ...user, submission, figure, runs: [{ run: 'TS_1_3', status: 'detected' }] });
     expect(document.picks).toContain('overlay');
+    expect(document.thresholds).toEqual({ picks: 'balanced', submission: 'competition' });
     const rows = parseSubmission(await readFile(submission, 'utf8')).flatMap(({ picks }) => picks);
+    const run = await (await openProject(config)).run('TS_1_3');
+    const { candidates } = await run.readCandidates(user);
+    expect(rows).toHaveLength(picksFromCandidates(candidates, { thresholds: 'competition' }).length);
     const counts = Object.values<number>(document.runs[0].picks);
-    expect(rows).toHaveLength(counts.reduce((sum, count) => sum + count, 0));
+    expect(picksFromCandidates(candidates)).toHaveLength(counts.reduce((sum, count) => sum + count, 0));
     expect(decode(await readFile(figure)).width).toBeGreaterThan(1000);
     const written = (await filesBelow(folder)).filter((path) => path.includes('/cryoet-picks_0_'));
     expect(written).toHaveLength(6);

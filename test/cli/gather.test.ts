@@ -47,7 +47,8 @@ describe('gather', () => {
     const { exitCode, stdout, stderr } = await gather('--submission', at('gathered.csv'));
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toContain('3 runs: 3 done, 0 failed, 0 missing\n');
-    expect(stdout).toMatch(/picks from the candidates of 3 runs, of at least: apo-ferritin 0\.\d+/);
+    expect(stdout).toMatch(/picks from the candidates of 3 runs, with competition thresholds: apo-ferritin 0\.\d+/);
+    expect(stdout).toContain('of the submission, with competition thresholds; of 3 runs with a truth');
     const detected = await readFile(at('detected.csv'), 'utf8');
     // A detection lists the objects as the model does, and gather by name.
     const sorted = (text: string) =>
@@ -127,9 +128,10 @@ describe('gather', () => {
 
   it('gather leaves out a run without candidates where thresholds are asked for; the command that it prints makes them again', async () => {
     await rm(at('overlay/ExperimentRuns/TS_2_3/Picks/.cryoet-picks_0.candidates'));
-    const usual = await gather();
+    const usual = await gather('--thresholds', 'balanced');
     expect(usual.exitCode).toBe(0);
     expect(usual.stdout).toContain('picks of the files of 1 run ("TS_2_3"): there are no candidates\n');
+    expect((await gather()).stdout).toContain('3 runs: 2 done, 0 failed, 1 missing\n');
     const none = ['--threshold', 'ribosome=1000', 'apo-ferritin=1000', '--submission', at('none.csv')];
     const refused = await gather(...none);
     expect(refused.exitCode).toBe(1);
@@ -151,6 +153,16 @@ describe('gather', () => {
     });
   });
 
+  it('gather refuses a submission beside picks for another program, whose thresholds differ, unless one set is named', async () => {
+    const both = ['--submission', at('s.csv'), '--out', at('p.csv'), '--to', 'csv'];
+    const refused = await gather(...both);
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain('choose one set for both by --thresholds balanced or competition');
+    const { exitCode, stdout } = await gather(...both, '--thresholds', 'balanced', '--json');
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout).thresholdSet).toBe('balanced');
+  });
+
   it('gather refuses thresholds beside --from-picks', async () => {
     const { exitCode, stderr } = await gather('--from-picks', '--threshold', 'ribosome=0.9');
     expect(exitCode).toBe(2);
@@ -165,11 +177,17 @@ describe('gather', () => {
     const { stdout } = await gather('--session-id', '7', '--json');
     const { exitCode } = await doMissing(JSON.parse(stdout).command);
     expect(exitCode).toBe(0);
-    const after = await gather('--session-id', '7', '--json');
+    const after = await gather('--session-id', '7', '--thresholds', 'balanced', '--json');
     expect(JSON.parse(after.stdout)).toMatchObject({
       ...{ done: 3, missing: [] },
       fromFiles: { 'they lie in a mask, which is not kept': 3 },
     });
+    const submission = await gather('--session-id', '7', '--submission', at('masked.csv'));
+    expect(submission.exitCode).toBe(1);
+    expect(submission.stderr).toMatch(
+      /lie in a mask, .* not those of a submission; take them as they are by --from-picks/,
+    );
+    expect((await gather('--session-id', '7', '--submission', at('masked.csv'), '--from-picks')).exitCode).toBe(0);
   });
 
   it('gather writes RELION 5 as convert does, run by run, and a file per run into a folder', async () => {
@@ -192,7 +210,7 @@ describe('gather', () => {
         picks.map((pick) => JSON.stringify(pick)).sort(),
       ]);
     expect(await read('gathered.star')).toEqual(await read('converted.star'));
-    const cmm = await gather('--out', `${at('markers')}/`, '--to', 'cmm');
+    const cmm = await gather('--out', `${at('markers')}/`, '--to', 'cmm', '--thresholds', 'competition');
     expect(cmm.stderr).toBe('');
     expect(await readdir(at('markers'))).toEqual(['TS_1_3.cmm', 'TS_2_3.cmm', 'TS_3_3.cmm']);
     const refused = await gather('--out', at('gathered.cmm'));
@@ -205,7 +223,7 @@ describe('gather', () => {
     const { exitCode, stderr } = await gather('--submission', at('gathered.csv'));
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(
-      /the picks of 1 run were made otherwise than those of 2 others: "TS_3_3" \("ribosome": threshold is 0\.9, of the others 0/,
+      /the picks of 1 run were made otherwise than those of 2 others: "TS_3_3" \(.*"ribosome": threshold is 0\.9, of the others 0/,
     );
     expect(await readdir(folder)).not.toContain('gathered.csv');
     expect((await gather('--run', 'TS_1*', 'TS_2*')).exitCode).toBe(0);
@@ -261,10 +279,13 @@ describe('gather', () => {
     const before = await readFile(at('gathered.csv'), 'utf8');
     const candidates = (run: string) => at(`overlay/ExperimentRuns/${run}/Picks/.cryoet-picks_0.candidates`);
     await writeFile(candidates('TS_3_3'), 'no gzip');
-    const damaged = await gather('--submission', at('other.csv'));
+    const damaged = await gather('--out', at('other.csv'), '--to', 'csv');
     expect(damaged.exitCode).toBe(0);
     expect(damaged.stdout).toMatch(/picks of the files of 1 run \("TS_3_3"\): its candidates are damaged: /);
-    expect(await readFile(at('other.csv'), 'utf8')).toBe(before);
+    const none = await gather('--submission', at('gathered.csv'));
+    expect(none.exitCode).toBe(1);
+    expect(none.stderr).toMatch(/its candidates are damaged: .*, and its picks files have other thresholds: /);
+    expect(await readFile(at('gathered.csv'), 'utf8')).toBe(before);
     await copyFile(candidates('TS_1_3'), candidates('TS_3_3'));
     const { exitCode, stderr } = await gather('--submission', at('gathered.csv'));
     expect(exitCode).toBe(1);

@@ -13,6 +13,7 @@ import {
   type ParticlePick,
   planTiles,
   scoreSlabs,
+  suppressAcrossObjects,
   suppressNearby,
   toPick,
   type VolumeSource,
@@ -43,7 +44,7 @@ const objects: readonly DetectableObject[] = [
 /** The lines of the README's block-by-block listing from the objects to the picks, as a function of what they use. */
 function readmeListing(): (names: Record<string, unknown>) => Promise<ParticlePick[]> {
   const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
-  const code = /\n(const \{ spec \} = model;[\s\S]*?\nconst picks = suppressNearby[^\n]*)\n/.exec(readme)![1]!;
+  const code = /\n(const \{ spec \} = model;[\s\S]*?\nconst picks = suppressAcrossObjects[^\n]*)\n/.exec(readme)![1]!;
   const { outputText } = ts.transpileModule(code, { compilerOptions: { target: ts.ScriptTarget.ES2022 } });
   const blocks = {
     chooseObjects,
@@ -51,6 +52,7 @@ function readmeListing(): (names: Record<string, unknown>) => Promise<ParticlePi
     measureIntensity,
     planTiles,
     scoreSlabs,
+    suppressAcrossObjects,
     suppressNearby,
     toPick,
     zScore,
@@ -97,6 +99,17 @@ async function mostHeld(run: () => Promise<unknown>): Promise<number> {
 describe("the README's block-by-block listing", () => {
   it.each<[string, Model, readonly DetectableObject[]]>([
     ['a card with thresholds and distances', model, objects],
+    [
+      'a card with two sets of thresholds',
+      identityModel({
+        ...model.spec,
+        thresholds: {
+          balanced: { ribosome: 1.5, 'apo-ferritin': 4 },
+          competition: { ribosome: 1, 'apo-ferritin': 2 },
+        },
+      }),
+      objects,
+    ],
     ['a card without them', identityModel({ ...model.spec, thresholds: {}, minDistances: {} }), objects],
     ['a project that lacks a class', model, objects.filter(({ name }) => name !== 'ribosome')],
     ['a project whose objects have no radius', model, objects.map(({ radius: _, ...object }) => object)],
@@ -128,6 +141,7 @@ describe('chooseObjects', () => {
       classes: ['ribosome', 'apo-ferritin'],
       thresholds: { ribosome: 1.5, 'apo-ferritin': 4 },
       minDistances: { ribosome: 40, 'apo-ferritin': 25 },
+      acrossObjects: 0,
     });
     const bare = { ...spec, thresholds: {}, minDistances: {} };
     expect(chooseObjects(bare, objects)).toMatchObject({
@@ -168,9 +182,9 @@ describe('chooseObjects', () => {
   it.each([
     ['text', '0.5', 'found "0.5"'],
     ['nothing', null, 'found null'],
-    ['an array', [0.5, 0.5], 'must be a number, or numbers by object name, found [0.5, 0.5]'],
-    ['a Map', new Map([['ribosome', 0.5]]), 'must be a number, or numbers by object name, found a Map'],
-    ['a function', () => 0.5, 'must be a number, or numbers by object name, found a function'],
+    ['an array', [0.5, 0.5], 'a number, or numbers by object name, found [0.5, 0.5]'],
+    ['a Map', new Map([['ribosome', 0.5]]), 'a number, or numbers by object name, found a Map'],
+    ['a function', () => 0.5, 'a number, or numbers by object name, found a function'],
     ['a number that is not finite', Number.NaN, 'found NaN'],
     ['an unknown object', { typo: 1 }, 'names "typo"'],
     ['text of an object', { ribosome: '0.5' }, 'of "ribosome" must be a finite'],
@@ -189,6 +203,7 @@ describe('chooseObjects', () => {
       classes: ['apo-ferritin'],
       thresholds: { 'apo-ferritin': 4 },
       minDistances: { 'apo-ferritin': 25 },
+      acrossObjects: 0,
     });
   });
 

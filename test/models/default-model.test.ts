@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cziiRules, type Model, type ScoreBatch, type Zyx } from '../../src/entry/index.ts';
+import { chooseObjects, cziiRules, type Model, type ScoreBatch, type Zyx } from '../../src/entry/index.ts';
 import { loadModel } from '../../src/entry/node.ts';
 import { createRandom } from '../../src/entry/simulate.ts';
 import { voxelCount } from '../../src/space/grid.ts';
@@ -42,12 +42,14 @@ describe('the default network and its card', () => {
     expect(statSync(file('default.onnx')).size).toBeLessThanOrEqual(3e6);
   });
 
-  it('the card of the default network has a threshold and a distance for each particle of the competition, and background last', () => {
-    const { classes, thresholds, minDistances, contrast } = model.spec;
+  it('the card of the default network has two thresholds, the balanced one not the lower, and a distance for each particle of the competition, and background last', () => {
+    const { classes, minDistances, contrast } = model.spec;
+    const { thresholds, competitionThresholds = {} } = chooseObjects(model.spec);
     expect(classes).toEqual([...Object.keys(cziiRules.objects), null]);
     expect(contrast).toBe('dark');
     for (const [name, { radius }] of Object.entries(cziiRules.objects)) {
-      expect(thresholds[name]).toBeGreaterThan(0);
+      expect(competitionThresholds[name]).toBeGreaterThan(0);
+      expect(thresholds[name]).toBeGreaterThanOrEqual(competitionThresholds[name]!);
       expect(thresholds[name]).toBeLessThan(1);
       // Nearer ones could not both be right by half a radius; further ones would lose neighbours that touch.
       expect(minDistances[name]).toBeGreaterThan(0.5 * radius);

@@ -17,7 +17,7 @@ describePage('What Detect finds in the page of view', ({ open }) => {
     await expect
       .poll(() => tab.locator('.work .where').textContent(), { timeout: 60_000 })
       .toMatch(/WebAssembly: .*WebGPU/);
-    await expectMessage(tab, /Found \d+ picks among \d+ candidates. Save keeps them/, 90_000);
+    await expectMessage(tab, /Found \d+ picks? among \d+ candidates. Save keeps them/, 90_000);
     const sets = tab.getByLabel('Picks', { exact: true }).and(tab.locator('select'));
     expect(await sets.inputValue()).toBe('found, not saved');
 
@@ -41,7 +41,7 @@ describePage('What Detect finds in the page of view', ({ open }) => {
     expect(await tab.locator('.work').isVisible()).toBe(false);
     expect(await objectRow(tab, 'ribosome').locator('.number').textContent()).toBe(count);
     await save(tab);
-    await expectMessage(tab, /Saved \d+ picks as me\/1, 1 rejected; what the network found as cryoet-picks\/0/);
+    await expectMessage(tab, /Saved \d+ picks? as me\/1, 1 rejected; what the network found as cryoet-picks\/0/);
     await expect.poll(() => sets.inputValue()).toBe('me/1');
 
     const [run] = await (await openProject(`${folder}/copick.json`)).runs();
