@@ -115,7 +115,10 @@ if (missing !== undefined) {
   const model = await loadModel(ort, values.model);
   try {
     const candidates = await detectCandidates(tomogram, { model });
-    compare(picksFromCandidates(candidates), truth);
+    for (const thresholds of ['balanced', 'competition'] as const) {
+      console.log(`\n${thresholds} thresholds\n`);
+      compare(picksFromCandidates(candidates, { thresholds }), truth);
+    }
     estimate(candidates, truth);
   } finally {
     await model.dispose();

@@ -34,7 +34,7 @@ interface Drawn {
 async function look(volume: RealVolume, model: Model, { truth, slices, path }: Drawn): Promise<void> {
   const { run, grid, data } = volume;
   const source = sourceFromArray(contiguousVolume(data, grid.shape), grid);
-  const picks = await detectParticles(source, { model: forNormalized(model) });
+  const picks = await detectParticles(source, { model: forNormalized(model), thresholds: 'competition' });
   console.log(
     `\n${run}: ${picks.length} picks\n\n| particle | score | x | y | z (Å) | ${truth ? 'from the truth |' : ''}`,
   );

@@ -5,7 +5,7 @@
  *     npx tsx --tsconfig bench/tsconfig.json training/seven-runs.ts ../shared/data/truth/czii_train_picks.csv DIR \
  *       [--model OUT/default.onnx] [--runs TS_5_4,TS_6_4] [--shape 184,630,630]
  *
- * Uses the default difficulty and the thresholds of the model card. One tomogram at a time: DIR holds at most 290 MB and is empty at
+ * Uses the default difficulty and the competition's thresholds of the model card. One tomogram at a time: DIR holds at most 290 MB and is empty at
  * the end. With a smaller shape, particles outside are left out. The package must be built.
  */
 import { readFile, rm } from 'node:fs/promises';
@@ -49,7 +49,7 @@ async function detect({ run, picks, folder, seed, shape }: Request, model: Model
     const project = await openProject(join(folder, 'copick.json'));
     const tomogram = await (await project.run(run)).tomogram('denoised');
     const started = performance.now();
-    const found = await detectParticles(tomogram, { model });
+    const found = await detectParticles(tomogram, { model, thresholds: 'competition' });
     return { run, truth: picks, picks: found, seconds: (performance.now() - started) / 1000 };
   } finally {
     await rm(folder, { recursive: true });

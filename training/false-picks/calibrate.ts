@@ -11,7 +11,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Calibration, parseModelSpec } from 'cryoet-picks';
+import { type Calibration, chooseObjects, parseModelSpec } from 'cryoet-picks';
 import { loadModel } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
 import { type LabelledTomogram, labelTomograms } from './labels.ts';
@@ -35,7 +35,10 @@ const [folder] = positionals;
 if (folder === undefined) throw new Error('expected: calibrate.ts DIR [--model OUT/default.onnx] [--fill] [--test]');
 const cardPath = values.model.replace(/\.onnx$/, '.json');
 const card = JSON.parse(await readFile(cardPath, 'utf8'));
-const { minDistances, thresholds } = parseModelSpec(card, { source: cardPath });
+const spec = parseModelSpec(card, { source: cardPath });
+const { minDistances } = spec;
+/** Those of the competition: at the balanced ones an object that is absent has hardly any picks to tell of. */
+const { thresholds } = chooseObjects(spec, undefined, { thresholds: 'competition' });
 
 const model = await loadModel(ort, values.model, { threads: Number(values.threads) });
 const planned = plannedTomograms();

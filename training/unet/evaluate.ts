@@ -1,25 +1,31 @@
 /**
- * Chooses a model's thresholds on the validation projects and scores the model on test projects, through the built package, as a
- * user would.
+ * Chooses a model's two sets of thresholds on the validation projects and scores the model on test projects, through the built
+ * package, as a user would.
  *
- *     npm run evaluate -- DIR [--model OUT/default.onnx] [--fill | --keep]
+ *     npm run evaluate -- DIR [--model OUT/default.onnx] [--fill | --keep] [--choose balanced|competition]
  *
  * DIR is the output of make-data.ts; the default model is that of the package. --fill writes thresholds and scores into the model
- * card; --keep uses the thresholds of the card.
+ * card; --keep uses the thresholds of the card; --choose chooses one set, and keeps the other one of the card. Splits that are not in
+ * DIR are left out, and keep their scores in the card.
  */
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
+  type Candidates,
+  chooseObjects,
   cziiRules,
   detectProject,
   type Model,
+  type ParticlePick,
+  picksFromCandidates,
   type Report,
   type ScoredRun,
   type SweepCurve,
   scorePicks,
   sweepThresholds,
+  type ThresholdSet,
 } from 'cryoet-picks';
 import { loadModel, openProject } from 'cryoet-picks/node';
 import * as ort from 'onnxruntime-node';
@@ -29,43 +35,65 @@ const floor = 0.02;
 const userId = 'evaluate';
 
 type Thresholds = Readonly<Record<string, number>>;
+type Sets = Readonly<Record<ThresholdSet, Thresholds>>;
 
-interface Detected {
-  readonly runs: readonly ScoredRun[];
+interface SearchedRun {
+  readonly run: string;
+  readonly truth: readonly ParticlePick[];
+  readonly candidates: Candidates;
+}
+
+interface Searched {
+  readonly runs: readonly SearchedRun[];
   readonly seconds: number;
   readonly megavoxels: number;
 }
 
-/** Detects all runs of a project and writes the picks into its overlay, replacing those of an earlier call. */
-async function detect(config: string, model: Model, thresholds: Thresholds): Promise<Detected> {
+/** Searches all runs of a project, and keeps candidates and picks in its overlay in place of those of an earlier call. */
+async function search(config: string, model: Model): Promise<Searched> {
   const project = await openProject(config);
-  const runs: ScoredRun[] = [];
+  const runs: SearchedRun[] = [];
   let megavoxels = 0;
   const started = performance.now();
-  for await (const result of detectProject(project, { tomogram: 'denoised', model, thresholds, userId })) {
+  const options = { tomogram: 'denoised', model, thresholds: floor, floors: floor, userId };
+  for await (const result of detectProject(project, options)) {
     if (result.status === 'failed') throw result.error;
     const run = await project.run(result.run);
-    const [z, y, x] = (await run.tomogram('denoised')).grid.shape;
+    const { candidates } = await run.readCandidates({ userId, sessionId: '0' });
+    const [z, y, x] = candidates.grid.shape;
     megavoxels += (z * y * x) / 1e6;
-    runs.push({ run: run.name, truth: await run.picks({ userId: 'curation' }), picks: result.picks });
+    runs.push({ run: run.name, truth: await run.picks({ userId: 'curation' }), candidates });
   }
   return { runs, seconds: (performance.now() - started) / 1000, megavoxels };
 }
 
-/** Tolerance of F4: its random variation with so few particles. */
+/** The picks of runs: with one label for each particle, or as the competition scores them. */
+function picked(
+  runs: readonly SearchedRun[],
+  { thresholds, acrossObjects }: { readonly thresholds: Thresholds | number; readonly acrossObjects: boolean },
+): ScoredRun[] {
+  return runs.map(({ run, truth, candidates }) => {
+    return { run, truth, picks: picksFromCandidates(candidates, { thresholds, acrossObjects }) };
+  });
+}
+
+/** Tolerance of F1 and F4: their random variation with so few particles. */
 const tolerance = 0.005;
 
 /**
- * Chooses for each object the highest threshold that is as good as the best one, rounded down, which keeps false positives few.
- * Compares F4 for objects that the competition scores, F1 for others. An object without candidates keeps the threshold of the card.
+ * Chooses for each object the highest threshold that is as good as the best one, rounded down, which keeps false positives few. An object
+ * without candidates keeps the threshold of the card.
+ *
+ * The balanced set is chosen by F1; that of the competition by F4, and by F1 for objects that it does not score.
  */
-function chosen(runs: readonly ScoredRun[], card: Thresholds): Thresholds {
+function chosen(runs: readonly ScoredRun[], card: Thresholds, set: ThresholdSet): Thresholds {
   const { objects } = sweepThresholds(runs);
   return Object.fromEntries(
     Object.entries(card).map(([name, usual]) => {
       const { best, curve } = objects[name] ?? {};
       if (!best || !curve) return [name, usual];
-      const values = cziiRules.objects[name]?.weight === 0 ? f1(curve) : curve.fbeta;
+      const isScored = set === 'competition' && cziiRules.objects[name]?.weight !== 0;
+      const values = isScored ? curve.fbeta : f1(curve);
       const most = values.reduce((a, b) => Math.max(a, b), 0);
       const highest = curve.thresholds.filter((_, i) => values[i]! >= most - tolerance).at(-1)!;
       return [name, Math.floor(highest * 1000) / 1000];
@@ -93,8 +121,9 @@ function table({ objects, score }: Report, thresholds: Thresholds): string {
   ].join('\n');
 }
 
+const round = (value: number): number => Number(value.toFixed(4));
+
 function summary({ objects, score }: Report): object {
-  const round = (value: number) => Number(value.toFixed(4));
   const rows = Object.entries(objects).map(([name, { fbeta, precision, recall, tp, fn, meanDistance = 0 }]) => [
     name,
     {
@@ -108,40 +137,74 @@ function summary({ objects, score }: Report): object {
   return { total: round(score), objects: Object.fromEntries(rows) };
 }
 
+/** Precision and recall, which is what balanced picks are for. */
+function balance({ objects }: Report): object {
+  const rows = Object.entries(objects).map(([name, { precision, recall }]) => [
+    name,
+    { precision: round(precision), recall: round(recall) },
+  ]);
+  return Object.fromEntries(rows);
+}
+
+/** Scores runs with both sets, and prints a table of each. */
+function report(what: string, runs: readonly SearchedRun[]): Readonly<Record<ThresholdSet, Report>> {
+  const { balanced, competition } = sets;
+  const reports = {
+    balanced: scorePicks(picked(runs, { thresholds: balanced, acrossObjects: true })),
+    competition: scorePicks(picked(runs, { thresholds: competition, acrossObjects: false })),
+  };
+  for (const set of ['balanced', 'competition'] as const) {
+    console.log(`\n${what}, ${set} thresholds\n\n${table(reports[set], sets[set])}`);
+  }
+  return reports;
+}
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string' },
     fill: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
+    choose: { type: 'string' },
   },
 });
 const [folder] = positionals;
-if (folder === undefined || (values.fill && (values.model === undefined || values.keep))) {
-  throw new Error('expected: evaluate.ts DIR [--model OUT/default.onnx [--fill]] [--keep]');
+const isMisused = values.fill && (values.model === undefined || values.keep);
+if (folder === undefined || isMisused || !['balanced', 'competition', undefined].includes(values.choose)) {
+  throw new Error(
+    'expected: evaluate.ts DIR [--model OUT/default.onnx [--fill]] [--keep] [--choose balanced|competition]',
+  );
 }
 const model = await loadModel(ort, values.model);
-const classes = model.spec.classes.filter((name) => name !== null);
 const configOf = (split: string) => join(folder, split, 'copick.json');
-const low = Object.fromEntries(classes.map((name) => [name, floor]));
-const validation: ScoredRun[] = [];
+const card: Sets = {
+  balanced: chooseObjects(model.spec).thresholds,
+  competition: chooseObjects(model.spec, undefined, { thresholds: 'competition' }).thresholds,
+};
+const validation: SearchedRun[] = [];
 const validating = values.keep ? [] : ['validate', 'validate-hard'];
-for (const split of validating) validation.push(...(await detect(configOf(split), model, low)).runs);
-const card = Object.fromEntries(classes.map((name) => [name, model.spec.thresholds?.[name] ?? 0.5]));
-const thresholds = values.keep ? card : chosen(validation, card);
+for (const split of validating) validation.push(...(await search(configOf(split), model)).runs);
+const lowest = picked(validation, { thresholds: floor, acrossObjects: false });
+const choice = (set: ThresholdSet) =>
+  values.keep || (values.choose ?? set) !== set ? card[set] : chosen(lowest, card[set], set);
+const sets: Sets = { balanced: choice('balanced'), competition: choice('competition') };
+const validated = values.keep ? undefined : report(`validation: ${validation.length} tomograms`, validation);
 const scores: Record<string, object> = {};
 for (const split of ['test', 'hard']) {
   if (!existsSync(configOf(split))) continue;
-  const { runs, seconds, megavoxels } = await detect(configOf(split), model, thresholds);
-  const report = scorePicks(runs);
+  const { runs, seconds, megavoxels } = await search(configOf(split), model);
   const speed = (seconds / megavoxels).toFixed(3);
-  console.log(`\n${split}: ${runs.length} tomograms, ${speed} s per Mvoxel\n\n${table(report, thresholds)}`);
-  scores[split] = { tomograms: runs.length, ...summary(report) };
+  const { competition, balanced } = report(`${split}: ${runs.length} tomograms, ${speed} s per Mvoxel`, runs);
+  scores[split] = { tomograms: runs.length, ...summary(competition), balanced: balance(balanced) };
 }
 await model.dispose();
 if (values.fill) {
   const path = values.model!.replace(/\.onnx$/, '.json');
   const old = JSON.parse(await readFile(path, 'utf8'));
-  const provenance = { ...old.provenance, validation: { tomograms: validation.length }, scores };
-  await writeFile(path, `${JSON.stringify({ ...old, thresholds, provenance }, null, 2)}\n`);
+  const provenance = {
+    ...old.provenance,
+    validation: { tomograms: validation.length, ...(validated && { balanced: balance(validated.balanced) }) },
+    scores: { ...old.provenance?.scores, ...scores },
+  };
+  await writeFile(path, `${JSON.stringify({ ...old, thresholds: sets, provenance }, null, 2)}\n`);
 }
