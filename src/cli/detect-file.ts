@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import type { PickableObject } from '../copick/object.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
-import { detectWithThresholds, type PicksWithThresholds } from '../detect/particles.ts';
+import { type DetectOptions, detectWithThresholds, type PicksWithThresholds } from '../detect/particles.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import { type PicksFormatName, picksFormat } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
@@ -223,18 +223,18 @@ async function search(
   const { acrossObjects, max, submission } = input;
   const bar = terminal.startBar(run);
   try {
-    const { candidates, ...found } = await detectWithThresholds(fitted, {
+    const detecting: DetectOptions = {
       model,
       objects: input.object?.map((name) => ({ name })),
       thresholds: asked.set ?? asked.numbers,
-      toFloors: submission !== undefined,
       maxFalse: input.maxFalse,
       allowMissingChunks: input.allowMissingChunks,
       memory: input.memory,
       ...{ mask, acrossObjects, max, signal },
       onProgress: bar.update,
       onWarning: warn,
-    });
+    };
+    const { candidates, ...found } = await detectWithThresholds(fitted, detecting, submission !== undefined);
     const how = { asked, objects: candidates.objects, mask, acrossObjects, max };
     return { ...found, submitted: submission === undefined ? [] : submissionPicks(candidates, how), warnings };
   } finally {

@@ -51,16 +51,15 @@ export interface PicksWithThresholds extends Pick<ThresholdsWithin, 'maxFalse'> 
   readonly candidates: Candidates;
 }
 
-/** As {@link detectParticles}, and tells the thresholds that `maxFalse` has chosen. */
+/**
+ * As {@link detectParticles}, and tells the thresholds that `maxFalse` has chosen.
+ *
+ * @param toFloors - True for all candidates, those too that the picks do not need: a submission is made of them.
+ */
 export async function detectWithThresholds(
   source: VolumeSource,
-  {
-    toFloors,
-    ...options
-  }: DetectOptions & {
-    /** Candidates are those of `detectCandidates`. @defaultValue with `maxFalse` alone: others are not needed for the picks */
-    readonly toFloors?: boolean | undefined;
-  },
+  options: DetectOptions,
+  toFloors = false,
 ): Promise<PicksWithThresholds> {
   assertVolumeSource(source, 'detectParticles(tomogram, { model })');
   const { thresholds, acrossObjects, shares } = checkDetectOptions(options, 'detectParticles');

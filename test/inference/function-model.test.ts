@@ -28,6 +28,8 @@ describe('functionModel', () => {
 
   it.each([
     ['thresholds', { thresholds: { ribosom: 3 } }],
+    ['thresholds', { thresholds: { balanced: {}, competition: { ribosom: 3 } } }],
+    ['thresholds', { thresholds: { balanced: {} } }],
     ['minDistances', { minDistances: { ribosom: 100 } }],
     ['classes', { classes: [] }],
     ['classes', { classes: [null] }],
@@ -43,6 +45,11 @@ describe('functionModel', () => {
   it('functionModel keeps the defaults of objects that are not named', () => {
     const { spec } = functionModel((voxels) => voxels, { classes: ['a', 'b'], thresholds: { a: 3 } });
     expect(spec.thresholds).toEqual({ a: 3, b: 0.5 });
+    const two = functionModel((voxels) => voxels, {
+      classes: ['a', 'b'],
+      thresholds: { balanced: { a: 3 }, competition: { b: 0.1 } },
+    });
+    expect(two.spec.thresholds).toEqual({ balanced: { a: 3, b: 0.5 }, competition: { a: 0.5, b: 0.1 } });
   });
 
   it('functionModel throws, saying what it expected, if the function gives too few scores', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatModelSpec, type ModelSpec, parseModelSpec } from '../../src/entry/index.ts';
+import { chooseObjects, formatModelSpec, type ModelSpec, parseModelSpec } from '../../src/entry/index.ts';
 
 const card: ModelSpec = {
   name: 'unet',
@@ -31,7 +31,43 @@ describe('parseModelSpec', () => {
     expect(parseModelSpec({ ...card, trainedOn: 'simulations' })).toEqual(card);
   });
 
+  it('parseModelSpec reads two sets of thresholds, and keeps a single one as it is', () => {
+    const thresholds = { balanced: { ribosome: 0.9, 'apo-ferritin': 0.8 }, competition: card.thresholds } as const;
+    const two = { ...card, thresholds } as ModelSpec;
+    expect(parseModelSpec(formatModelSpec(two))).toEqual(two);
+    expect(chooseObjects(two)).toMatchObject({
+      thresholds: thresholds.balanced,
+      competitionThresholds: card.thresholds,
+    });
+    expect(chooseObjects(card)).toMatchObject({ thresholds: card.thresholds });
+    expect(chooseObjects(card).competitionThresholds).toBeUndefined();
+    const named = { ...card, classes: ['balanced', 'competition'], minDistances: { balanced: 1, competition: 1 } };
+    const odd = { ...named, thresholds: { balanced: 0.5, competition: 0.25 } };
+    expect(parseModelSpec(odd).thresholds).toEqual(odd.thresholds);
+  });
+
   it.each<[string, object, string]>([
+    ['one set of two', { thresholds: { balanced: card.thresholds } }, 'field "thresholds.competition" is missing'],
+    [
+      'a set that is a number',
+      { thresholds: { balanced: card.thresholds, competition: 0.5 } },
+      'field "thresholds.competition": ',
+    ],
+    [
+      'a set without an object',
+      { thresholds: { balanced: card.thresholds, competition: { ribosome: 0.1 } } },
+      'field "thresholds.competition": no value for class "apo-ferritin"',
+    ],
+    [
+      'a set of another object',
+      { thresholds: { balanced: { ...card.thresholds, virus: 1 }, competition: card.thresholds } },
+      'field "thresholds.balanced": "virus" is not a class',
+    ],
+    [
+      'a set with text',
+      { thresholds: { balanced: card.thresholds, competition: { ...card.thresholds, ribosome: '1' } } },
+      'field "thresholds.competition.ribosome": ',
+    ],
     ['a missing name', { name: undefined }, 'field "name" is missing'],
     ['a tile of two edges', { tile: [64, 64] }, 'field "tile.2"'],
     ['half a voxel', { tile: [64, 64, 0.5] }, 'field "tile.2": expected a whole number of voxels'],
