@@ -13,7 +13,7 @@ import {
   volume as volumeRule,
   voxelSizeRule,
 } from '../core/arguments.ts';
-import type { Warning } from '../core/concurrency.ts';
+import { forEachRange, type Warning } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import {
@@ -346,7 +346,7 @@ export async function readPaddedInto(
     return;
   }
   const voxels = await readBox(source, needed, { signal, lend: true });
-  gatherInto(voxels, needed.start, rows, contiguousVolume(out, boxShape(box)));
+  await gatherInto(voxels, needed.start, rows, contiguousVolume(out, boxShape(box)));
   voxels.release?.();
 }
 
@@ -371,20 +371,25 @@ function rangeOf(indices: Int32Array): { minimum: number; end: number } {
   return { minimum: indices.reduce((a, b) => Math.min(a, b)), end: indices.reduce((a, b) => Math.max(a, b)) + 1 };
 }
 
-/** Fills `to` from rows, columns and planes of `from` picked by index; `start` is the grid index of `from`'s first voxel. */
-function gatherInto(
+/**
+ * Fills `to`, C-order, from rows, columns and planes of `from` picked by index; `start` is the grid index of `from`'s first voxel.
+ * Yields to the event loop every few milliseconds.
+ */
+async function gatherInto(
   from: Volume,
   start: Zyx,
   [zs, ys, xs]: readonly [Int32Array, Int32Array, Int32Array],
   to: Volume,
-): void {
+): Promise<void> {
   const { data, stride, offset } = from;
   const columns = xs.map((x) => (x - start[2]) * stride[2]);
-  let t = to.offset;
-  for (const z of zs) {
-    for (const y of ys) {
-      const row = offset + (z - start[0]) * stride[0] + (y - start[1]) * stride[1];
-      for (let i = 0; i < columns.length; i++) to.data[t++] = data[row + columns[i]];
+  const gatherRows = (first: number, end: number) => {
+    let t = to.offset + first * columns.length;
+    for (let row = first; row < end; row++) {
+      const [z, y] = [zs[Math.floor(row / ys.length)], ys[row % ys.length]];
+      const at = offset + (z - start[0]) * stride[0] + (y - start[1]) * stride[1];
+      for (let i = 0; i < columns.length; i++) to.data[t++] = data[at + columns[i]];
     }
-  }
+  };
+  await forEachRange(zs.length * ys.length, gatherRows, Math.ceil(2 ** 19 / columns.length));
 }

@@ -80,6 +80,36 @@ describe('readPaddedInto', () => {
     );
   });
 
+  it('readPaddedInto lets the event loop turn while it mirrors a large box, and mirrors it as a small one', async () => {
+    const width = 400_000;
+    const source = sourceOf(
+      Float32Array.from({ length: 4 * width }, (_, i) => i),
+      [2, 2, width],
+    );
+    const out = new Float32Array(9 * (width + 1));
+    // On this clock every piece of work is long, so that each one ends with a turn.
+    let now = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 100));
+    let turns = 0;
+    let counting = true;
+    const count = (): void => {
+      turns++;
+      if (counting) setImmediate(count);
+    };
+    setImmediate(count);
+    await readPaddedInto(source, { start: [0, 0, 0], end: [3, 3, width + 1] }, out).finally(() => {
+      counting = false;
+      clock.mockRestore();
+    });
+    // Two of nine rows at a time.
+    expect(turns).toBeGreaterThanOrEqual(4);
+    for (let row = 0; row < 9; row++) {
+      const first = width * (2 * (Math.floor(row / 3) % 2) + ((row % 3) % 2));
+      const [start, end] = [row * (width + 1), (row + 1) * (width + 1)];
+      expect([out[start], out[end - 2], out[end - 1]]).toEqual([first, first + width - 1, first + width - 2]);
+    }
+  });
+
   it('readPaddedInto gives the numbers of numpy.pad', async () => {
     const out = new Float32Array(11);
     const source = sourceOf(Float32Array.of(0, 1, 2), [1, 1, 3]);
