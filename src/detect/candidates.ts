@@ -37,7 +37,10 @@ export interface SearchOptions {
   readonly model: Model;
   /** Objects to look for; others that the model knows are left out. @defaultValue every object of the model */
   readonly objects?: readonly DetectableObject[] | undefined;
-  /** Voxels shared by neighbouring tiles along z, y, x. @defaultValue the overlap of the model card, else a quarter of the tile */
+  /**
+   * Minimum number of voxels that neighbouring tiles share along z, y, x.
+   * @defaultValue the overlap of the model card, else a quarter of the tile
+   */
   readonly overlap?: Zyx | undefined;
   /**
    * Maximum memory of tiles, scores and the network, in bytes, by which the tiles are chosen, as {@link planTiles} says. `'low'` is 400 MB.

@@ -31,7 +31,10 @@ export interface ModelSpec {
   readonly name: string;
   /** Shape of an input tile, in voxels; a multiple of `outputStride`. */
   readonly tile: Zyx;
-  /** Edges of the tiles that the network takes: any multiples of this. Left out, it takes `tile` and nothing else. */
+  /**
+   * Edges of the tiles that the network takes: any multiples of this, the product of its strides. Tiles start at multiples of it,
+   * too. Left out, the network takes `tile` and nothing else.
+   */
   readonly tileMultiple?: number | undefined;
   /**
    * Minimum number of voxels that neighbouring tiles need to share along z, y, x, for the scores to be as good as with more.

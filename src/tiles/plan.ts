@@ -17,7 +17,10 @@ import { blendWeights, WINDOW_NAMES, type WindowName } from './window.ts';
 
 /** One tile of a plan. */
 export interface Tile {
-  /** First voxel that the tile covers; a multiple of the output stride along each axis. May end outside the volume. */
+  /**
+   * First voxel that the tile covers; along each axis a multiple of the model's `tileMultiple`, else of its output stride. The tile
+   * may end outside the volume.
+   */
   readonly start: Zyx;
   /** Which window of each axis it is: index into `plan.starts[axis]` and `plan.weights[axis]`. */
   readonly index: Zyx;
@@ -52,7 +55,7 @@ export interface TilePlan {
   readonly outputShape: Zyx;
   /** The axis along which tiles are swept and slabs finish: the longest one, unless the caller chose. */
   readonly axis: Axis;
-  /** Tile starts along z, y, x, in voxels. */
+  /** Tile starts along z, y, x, in voxels: multiples of the model's `tileMultiple`, else of its output stride. */
   readonly starts: readonly [readonly number[], readonly number[], readonly number[]];
   /** Blend weights of each tile along z, y, x: one weight per score of the tile, 0 outside the score map. */
   readonly weights: readonly [readonly Float32Array[], readonly Float32Array[], readonly Float32Array[]];
@@ -69,9 +72,9 @@ export interface TilePlan {
 /**
  * Plans how a volume is cut into overlapping tiles and how their scores are blended.
  *
- * Along each axis the fewest tiles that overlap as asked are spread evenly, the first at 0, the last flush with the end
- * (rounded up to the output stride). A volume smaller than a tile gets one tile that sticks out; voxels outside are
- * mirrored when it is read.
+ * Along each axis the fewest tiles that overlap as asked are spread evenly, the first at 0, the last up to the end. All start at
+ * multiples of the model's `tileMultiple`, else of its output stride, so that what a network pools is pooled alike in every tile.
+ * The last tile, and the only one of a small volume, may stick out; voxels outside are mirrored when it is read.
  *
  * @param shape - Shape `[z, y, x]` of the volume, in voxels.
  * @param spec - The model card, or just the tile.
@@ -87,20 +90,21 @@ export interface TilePlan {
 export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {}): TilePlan {
   requireArgument('planTiles', 'spec', spec, tileSpec);
   requireArgument('planTiles', 'shape', shape, voxels);
-  const { outputStride = 1, tileMultiple: multiple } = spec;
+  const { outputStride = 1, tileMultiple: multiple = outputStride } = spec;
   requireOptions('planTiles', options, planRules);
   const { window = 'gaussian', channels = channelCount(spec) } = options;
-  const overlap = options.overlap ?? spec.overlap ?? usualOverlap(spec.tile);
+  const asked = options.overlap ?? spec.overlap ?? usualOverlap(spec.tile, multiple);
   checkPlanOptions(shape, {
     ...options,
     tile: spec.tile,
-    tileMultiple: multiple,
+    tileMultiple: spec.tileMultiple,
     bytesPerVoxel: spec.bytesPerVoxel,
-    overlap,
+    overlap: asked,
     outputStride,
     window,
     channels,
   });
+  const overlap = roundUp(asked, multiple);
   const tile = chooseTile(shape, spec, { ...options, overlap, channels });
   requireSmallPlan(shape, { tile, overlap, outputStride });
   const toScores = (voxels: Zyx): Zyx => [
@@ -110,15 +114,13 @@ export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {})
   ];
   const outputShape = toScores(shape);
   const outputTile = toScores(tile);
-  const covers = AXES.map((axis) => ({
-    length: outputShape[axis],
-    tile: outputTile[axis],
-    overlap: Math.floor(overlap[axis] / outputStride),
-  }));
-  const scoreStarts = covers.map(coverAxis);
   const axis = options.axis ?? longestAxis(outputShape);
-  const starts = scoreStarts.map((axisStarts) => axisStarts.map((start) => start * outputStride));
-  const weights = covers.map((cover, i) => blendWeights(window, { ...cover, starts: scoreStarts[i] }));
+  const starts = AXES.map((a) => coverAxis({ length: shape[a], multiple, tile: tile[a], overlap: overlap[a] }));
+  const inScores = AXES.map((a) => ({
+    length: outputShape[a],
+    tile: outputTile[a],
+    starts: starts[a].map((start) => start / outputStride),
+  }));
   return {
     shape,
     tile,
@@ -126,10 +128,10 @@ export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {})
     outputShape,
     axis,
     starts: starts as unknown as TilePlan['starts'],
-    weights: weights as unknown as TilePlan['weights'],
+    weights: inScores.map((cover) => blendWeights(window, cover)) as unknown as TilePlan['weights'],
     window,
     tiles: tilesInSweepOrder(starts, axis),
-    segments: cutSegments(scoreStarts[axis], covers[axis]),
+    segments: cutSegments(inScores[axis].starts, inScores[axis]),
     memory: predictMemory({ tile, outputTile, outputShape, axis, channels }),
   };
 }
@@ -200,7 +202,8 @@ export interface TileSpec {
   readonly tile: Zyx;
   /**
    * The network takes tiles whose edges are any multiples of this, up to `tile`: the plan then takes the shortest edges that
-   * need no more tiles. Left out, every tile has the shape `tile`.
+   * need no more tiles. Tiles also start at multiples of it, where the cells of the network's coarsest level start. Left out, every
+   * tile has the shape `tile` and starts at a multiple of `outputStride`.
    */
   readonly tileMultiple?: number | undefined;
   /**
@@ -225,8 +228,8 @@ export interface TileSpec {
 /** Options of {@link planTiles}. */
 export interface PlanOptions {
   /**
-   * Minimum number of voxels that neighbouring tiles share along z, y, x; 0 ≤ overlap < tile. Rounded down to a multiple
-   * of the output stride. @defaultValue the overlap of the model card, else a quarter of the card's tile
+   * Minimum number of voxels that neighbouring tiles share along z, y, x; 0 ≤ overlap < tile. Rounded up to a multiple of the
+   * card's `tileMultiple`, else of its output stride. @defaultValue the overlap of the model card, else a quarter of the card's tile
    */
   readonly overlap?: Zyx | undefined;
   /**
@@ -265,12 +268,13 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
     fail('outputStride', `output stride ${describeValue(outputStride)} must be 1, 2 or 4`);
   requireWholeNumbers('shape', shape, 1);
   requireWholeNumbers('tile', tile, 1);
-  requireWholeNumbers('overlap', overlap, 0);
   if (tile.some((edge) => edge % outputStride !== 0)) {
     const works = formatZyx(tile.map((edge) => Math.ceil(edge / outputStride) * outputStride));
     fail('tile', `tile ${formatZyx(tile)} is not a multiple of the output stride ${outputStride}; ${works} would be`);
   }
-  if (tileMultiple !== undefined) requireMultiple(options, tileMultiple);
+  const multiple = tileMultiple ?? outputStride;
+  requireMultiple(options, multiple);
+  requireWholeNumbers('overlap', overlap, 0);
   if (typeof memory === 'number' && (tileMultiple === undefined || bytesPerVoxel === undefined)) {
     const fields = 'tileMultiple and bytesPerVoxel';
     fail(
@@ -278,11 +282,12 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
       `memory chooses tiles only for a network whose card has ${fields}; change the tile of the card instead`,
     );
   }
-  if (overlap.some((shared, i) => shared >= tile[i])) {
-    const maximum = formatZyx(tile.map((edge) => edge - 1));
+  if (roundUp(overlap, multiple).some((shared, i) => shared >= tile[i])) {
+    const maximum = formatZyx(tile.map((edge) => edge - multiple));
+    const why = multiple === 1 ? '' : `, since tiles start at multiples of ${multiple}`;
     fail(
       'overlap',
-      `overlap ${formatZyx(overlap)} must be below the tile ${formatZyx(tile)}, at most ${maximum} voxels`,
+      `overlap ${formatZyx(overlap)} must be below the tile ${formatZyx(tile)}, at most ${maximum} voxels${why}`,
     );
   }
   if (window !== undefined && !WINDOW_NAMES.includes(window)) {
@@ -302,7 +307,7 @@ function requireSmallPlan(
   shape: Zyx,
   { tile, overlap, outputStride }: Required<Pick<FilledOptions, 'tile' | 'overlap' | 'outputStride'>>,
 ): void {
-  const counts = AXES.map((axis) => tilesOfEdge(axis, tile[axis], shape, { overlap, outputStride }));
+  const counts = AXES.map((axis) => tilesOfEdge(axis, tile[axis], shape, overlap));
   const count = counts.reduce((product, one) => product * one);
   const weights = AXES.reduce<number>((sum, axis) => sum + (counts[axis] * tile[axis]) / outputStride, 0);
   const [found, maximum] =
@@ -367,9 +372,15 @@ interface FitOptions {
   readonly outputStride: number;
 }
 
-/** A quarter of the tile. */
-function usualOverlap([z, y, x]: Zyx): Zyx {
-  return [Math.floor(z / 4), Math.floor(y / 4), Math.floor(x / 4)];
+/** A quarter of the tile, or as much as starts at multiples leave. */
+function usualOverlap(tile: Zyx, multiple: number): Zyx {
+  const usual = (edge: number) => Math.min(Math.floor(edge / 4), edge - multiple);
+  return [usual(tile[0]), usual(tile[1]), usual(tile[2])];
+}
+
+function roundUp([z, y, x]: Zyx, multiple: number): Zyx {
+  const rounded = (length: number) => Math.ceil(length / multiple) * multiple;
+  return [rounded(z), rounded(y), rounded(x)];
 }
 
 /**
@@ -382,7 +393,7 @@ function usualOverlap([z, y, x]: Zyx): Zyx {
 function fitTile(shape: Zyx, options: FitOptions): Zyx {
   const fitted = (axis: Axis): number => {
     const longest = options.tile[axis];
-    const count = tilesOfEdge(axis, longest, shape, options);
+    const count = tilesOfEdge(axis, longest, shape, options.overlap);
     return edgesOf(axis, longest, shape, options).find((one) => one.count <= count)?.edge ?? longest;
   };
   return [fitted(0), fitted(1), fitted(2)];
@@ -483,7 +494,7 @@ function edgesOf(axis: Axis, longest: number, shape: Zyx, options: FitOptions): 
   for (let edge = multiple; edge <= longest; edge += multiple) {
     const isWhole = edge >= shape[axis];
     if (!isWhole && edge <= overlap[axis]) continue;
-    edges.push({ edge, count: tilesOfEdge(axis, edge, shape, options) });
+    edges.push({ edge, count: tilesOfEdge(axis, edge, shape, overlap) });
     if (isWhole) break;
   }
   return edges;
@@ -502,21 +513,12 @@ function shortestPerCount(axis: Axis, shape: Zyx, options: FitOptions): (Edge & 
     for (let times = 0; ; times++) {
       const edge = halved(times);
       if (edge <= Math.max(multiple, options.overlap[axis])) return times;
-      if (count <= tilesOfEdge(axis, edge, shape, options)) return times;
+      if (count <= tilesOfEdge(axis, edge, shape, options.overlap)) return times;
     }
   };
   return shortest.map(({ edge, count }) => ({ edge, count, halvings: halvingsOf(count) }));
 }
 
-function tilesOfEdge(
-  axis: Axis,
-  edge: number,
-  shape: Zyx,
-  { overlap, outputStride }: Pick<FitOptions, 'overlap' | 'outputStride'>,
-): number {
-  return tilesAlongAxis({
-    length: Math.ceil(shape[axis] / outputStride),
-    tile: edge / outputStride,
-    overlap: Math.floor(overlap[axis] / outputStride),
-  });
+function tilesOfEdge(axis: Axis, edge: number, shape: Zyx, overlap: Zyx): number {
+  return tilesAlongAxis({ length: shape[axis], tile: edge, overlap: overlap[axis] });
 }

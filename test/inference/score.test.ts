@@ -73,6 +73,32 @@ describe('scoreSlabs: tiled equals whole', () => {
     expect(Math.max(...data.map((score, i) => Math.abs(score - whole[i])))).toBeGreaterThan(0.01);
   });
 
+  it('scoreSlabs equals one whole pass for a network that pools in steps of 2, 4 and 8 voxels, whatever the tiles and the shape', async () => {
+    const edge = fc.integer({ min: 3, max: 7 }).map((cells) => 8 * cells);
+    const length = fc.integer({ min: 1, max: 70 });
+    await fc.assert(
+      fc.asyncProperty(fc.tuple(length, length, length), fc.tuple(edge, edge, edge), async (shape, tile) => {
+        // Half of what tiles share is as far as a score sees through the edge of its tile.
+        const plan = planTiles(shape, { ...pooling, tile }, { overlap: [16, 16, 16], window: 'crop' });
+        const source = sourceOf(noise(shape), shape);
+        const { data } = await scoreAll(source, { plan, model: fakeModel(fakeSpec(pooling), pooled) });
+        expectClose(data, await scoresOfOneTile(source), 1e-6);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('scoreSlabs gives a network that pools other scores where tiles start inside its cells', async () => {
+    const shape: Zyx = [8, 8, 70];
+    const source = sourceOf(noise(shape), shape);
+    const options = { overlap: [0, 0, 16], window: 'crop' } as const;
+    const plan = planTiles(shape, { tile: [8, 8, 40], outputStride: 2 }, options);
+    expect(plan.starts[2]).toEqual([0, 16, 30]);
+    const { data } = await scoreAll(source, { plan, model: fakeModel(fakeSpec(pooling), pooled) });
+    const whole = await scoresOfOneTile(source);
+    expect(Math.max(...data.map((score, i) => Math.abs(score - whole[i])))).toBeGreaterThan(0.01);
+  });
+
   it('scoreSlabs places slabs on the coarse grid', async () => {
     const grid = { voxelSize: [10, 8, 6], origin: { x: 1, y: 2, z: 3 } } as const;
     const source = sourceOf(noise([5, 6, 7]), [5, 6, 7], grid);
@@ -355,6 +381,48 @@ describe('scoreSlabs: the run', () => {
     );
   });
 });
+
+/** Fields of the card of a network that pools three times. */
+const pooling = { tileMultiple: 8, outputStride: 2 } as const;
+
+/** One score per 2³ voxels: the maximum of its cells of 2³ and 4³ voxels, and the mean of those of 3×3×3 cells of 8³. */
+function pooled(voxels: Float32Array, shape: Zyx): Float32Array {
+  const [fine, middle, coarse] = [2, 4, 8].map((edge) => cellMaxima(voxels, shape, edge));
+  const means = boxMean(coarse, cellsOf(shape, 8));
+  const [depth, height, width] = cellsOf(shape, 2);
+  const at = (level: Float32Array, times: number, z: number, y: number, x: number) => {
+    const [, rows, columns] = cellsOf(shape, 2 * times);
+    return level[(Math.floor(z / times) * rows + Math.floor(y / times)) * columns + Math.floor(x / times)];
+  };
+  const scores = new Float32Array(depth * height * width);
+  for (let z = 0, i = 0; z < depth; z++)
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++, i++) scores[i] = fine[i] + at(middle, 2, z, y, x) + at(means, 4, z, y, x);
+  return scores;
+}
+
+const cellsOf = ([z, y, x]: Zyx, edge: number): Zyx => [z / edge, y / edge, x / edge];
+
+function cellMaxima(voxels: Float32Array, shape: Zyx, edge: number): Float32Array {
+  const [depth, height, width] = cellsOf(shape, edge);
+  const maxima = new Float32Array(depth * height * width).fill(Number.NEGATIVE_INFINITY);
+  for (let z = 0, i = 0; z < shape[0]; z++)
+    for (let y = 0; y < shape[1]; y++)
+      for (let x = 0; x < shape[2]; x++, i++) {
+        const cell = (Math.floor(z / edge) * height + Math.floor(y / edge)) * width + Math.floor(x / edge);
+        maxima[cell] = Math.max(maxima[cell], voxels[i]);
+      }
+  return maxima;
+}
+
+/** What `pooled` gives for a whole volume, in one tile that sticks out to the next multiple of 8. */
+async function scoresOfOneTile(source: VolumeSource): Promise<Float32Array> {
+  const { shape } = source.grid;
+  const tile = shape.map((length) => Math.ceil(length / 8) * 8) as unknown as Zyx;
+  const plan = planTiles(shape, { ...pooling, tile });
+  expect(plan.tiles).toHaveLength(1);
+  return (await scoreAll(source, { plan, model: fakeModel(fakeSpec(pooling), pooled) })).data;
+}
 
 /** Mean over 3×3×3 voxels with zeros outside, as a convolution pads. */
 function boxMean(voxels: Float32Array, [depth, height, width]: Zyx): Float32Array {

@@ -1,10 +1,20 @@
 import { readFileSync, statSync } from 'node:fs';
 import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chooseObjects, cziiRules, type Model, type ScoreBatch, type Zyx } from '../../src/entry/index.ts';
+import {
+  chooseObjects,
+  cziiRules,
+  type Model,
+  planTiles,
+  type ScoreBatch,
+  scoreSlabs,
+  type Zyx,
+} from '../../src/entry/index.ts';
 import { loadModel } from '../../src/entry/node.ts';
 import { createRandom } from '../../src/entry/simulate.ts';
 import { voxelCount } from '../../src/space/grid.ts';
+import { joinSlabs } from '../support/score-map.ts';
+import { noise as noiseOf, sourceOf } from '../support/volumes.ts';
 
 const file = (name: string) => new URL(`../../models/${name}`, import.meta.url);
 
@@ -31,6 +41,18 @@ function cut(start: number, [depth, height, width]: Zyx): Float32Array {
     }
   }
   return part;
+}
+
+/** Darkens balls with a radius of 7 voxels along the middle of a volume, for the network to see something. */
+function withDarkBalls(voxels: Float32Array, [depth, height, width]: Zyx): Float32Array {
+  for (let z = 0, i = 0; z < depth; z++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, i++) {
+        if (Math.hypot(z - depth / 2, y - height / 2, (x % 23) - 11) < 7) voxels[i] -= 3;
+      }
+    }
+  }
+  return voxels;
 }
 
 function valueAt({ data, shape: [, , depth, height, width] }: ScoreBatch, channel: number, [z, y, x]: Zyx): number {
@@ -113,6 +135,30 @@ describe('the default network and its card', () => {
     }
     expect(compared).toBe(model.spec.classes.length * 6 ** 3);
     expect(largest).toBeLessThan(1e-3);
+  });
+
+  it('the default network scores a voxel that is far from every seam the same in any tiling, and as in one tile', async () => {
+    const { tileMultiple, outputStride } = model.spec;
+    const volume: Zyx = [32, 32, 246];
+    const source = sourceOf(withDarkBalls(noiseOf(volume), volume), volume);
+    const overlap: Zyx = [0, 0, 2 * outputStride * (SIGHT + 1)];
+    const scoresOf = async (edge: number, tiles: number) => {
+      const card = { tile: [32, 32, edge] as const, tileMultiple, outputStride };
+      // Every score is that of the tile in which it is furthest from the edge.
+      const plan = planTiles(volume, card, { overlap, window: 'crop' });
+      expect(plan.tiles).toHaveLength(tiles);
+      return joinSlabs(scoreSlabs(source, { plan, model }));
+    };
+    const whole = await scoresOf(248, 1);
+    for (const [edge, tiles] of [
+      [160, 3],
+      [128, 6],
+    ] as const) {
+      const { data } = await scoresOf(edge, tiles);
+      expect(data.reduce((worst, score, i) => Math.max(worst, Math.abs(score - whole.data[i]!)), 0)).toBeLessThan(1e-5);
+    }
+    // The network sees something in the balls.
+    expect(whole.data.reduce((a, b) => Math.max(a, b))).toBeGreaterThan(0.1);
   });
 
   it('the default network finds nothing in noise without particles', async () => {

@@ -81,8 +81,8 @@ def card(name, trained):
         'name': name,
         'tile': [184, 160, 160],
         'tileMultiple': MULTIPLE,
-        # With 8 shared voxels the score is lower, with more than 20 it is no higher (docs/design/tiling.md).
-        'overlap': [20, 20, 20],
+        # With 8 shared voxels the score is lower, with more than 16 it is no higher (docs/design/tiling.md).
+        'overlap': [16, 16, 16],
         # Of onnxruntime-node on two cores: 65 to 68 with tiles of 184x160x160 to 184x320x320.
         'bytesPerVoxel': 70,
         'outputStride': OUTPUT_STRIDE,
