@@ -4,6 +4,8 @@ import { decode } from 'fast-png';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type DemoDocument, demo } from '../../src/cli/demo.ts';
 import { openTerminal } from '../../src/cli/terminal.ts';
+import { type CziiObject, cziiRules, type ParticlePick, parseSubmission, scorePicks } from '../../src/entry/index.ts';
+import { openProject } from '../../src/entry/node.ts';
 import { captureCli, TextSink } from '../support/capture-cli.ts';
 import { filesBelow } from '../support/simulated-project.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -34,6 +36,30 @@ describe('demo', () => {
       expect(await readFile(files.submission, 'utf8')).toMatch(/^id,experiment,particle_type,x,y,z\n/);
     }
   });
+
+  it('demo scores its submission; of the picks in the overlay, which are balanced, more are true and hardly fewer are found', async () => {
+    const directory = join(folder, 'demo');
+    const { signal } = new AbortController();
+    const terminal = openTerminal({ stdout: new TextSink(), stderr: new TextSink(), json: true, signal });
+    const { json } = await demo(terminal, { directory, runs: 1, shape: [64, 192, 192] });
+    const { report, files } = json as DemoDocument;
+    const project = await openProject(files.config);
+    const [run] = await project.runs();
+    const scored = async (picks: readonly ParticlePick[]) => {
+      const truth = await run!.picks({ userId: 'curation' });
+      const { objects, score } = scorePicks([{ run: run!.name, truth, picks }], cziiRules);
+      const found = Object.entries(objects).filter(([name]) => cziiRules.objects[name as CziiObject].weight > 0);
+      const sum = (field: 'tp' | 'fp' | 'fn') => found.reduce((all, [, one]) => all + one[field], 0);
+      return { score, precision: sum('tp') / (sum('tp') + sum('fp')), recall: sum('tp') / (sum('tp') + sum('fn')) };
+    };
+    const [submitted] = parseSubmission(await readFile(files.submission, 'utf8'));
+    const competition = await scored(submitted!.picks);
+    const balanced = await scored(await run!.picks({ userId: 'cryoet-picks' }));
+    expect(report.score).toBe(competition.score);
+    expect(balanced.recall).toBeGreaterThan(0.8);
+    expect(competition.recall).toBeGreaterThanOrEqual(balanced.recall);
+    expect(balanced.precision).toBeGreaterThan(competition.precision);
+  }, 120_000);
 
   it('demo changes nothing in a folder that no demo has written', async () => {
     await mkdir(join(folder, 'project'));
