@@ -51,7 +51,7 @@ export function scorePanel(page: Page): HTMLElement {
     const notes = [
       candidates?.competitionThresholds === undefined
         ? undefined
-        : 'The score is that of a submission, with the thresholds of the competition where you have moved none; the table is of the picks that show.',
+        : 'Score: a submission, at the thresholds of the competition but for those you moved. Table: the picks that show.',
       several > 0 ? `${several} ${several === 1 ? 'pick hits' : 'picks hit'} more than one particle.` : undefined,
       unknown.length > 0 ? `Not scored, because the project does not have them: ${unknown.join(', ')}.` : undefined,
     ].filter((part) => part !== undefined);
