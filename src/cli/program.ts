@@ -320,7 +320,7 @@ function defineDetect(program: Command, run: RunCommand): void {
     .option(
       '--across-objects',
       'one particle, one label: of picks of different objects that are closer than the smallest minimum distance, keep the best (default with ' +
-        'balanced thresholds, if the model card has two sets; never in a submission)',
+        'balanced thresholds, if the model card has two sets; a submission then has none)',
     )
     .option('--no-across-objects', 'let picks of different objects lie at one place')
     .option('--across-distance <length>', 'the distance of --across-objects in Å, which it switches on', parseLength)

@@ -180,7 +180,7 @@ export function floorsOf(
   checkPerObject(spec, { option: 'floors', value: floors, rule: finiteScore });
   requireKnown(Object.keys(thresholds), { option: 'floors', value: floors, call: 'detectCandidates' });
   const card = chooseObjects(spec);
-  const usual = Math.min(...Object.values({ ...card.thresholds }), ...Object.values({ ...card.competitionThresholds }));
+  const usual = Math.min(...Object.values(card.thresholds), ...Object.values(card.competitionThresholds ?? {}));
   const floorOf = ([object, own]: [string, number]): [string, number] => {
     const threshold = Math.min(own, ownNumber(competitionThresholds, object) ?? own);
     const given = typeof floors === 'number' ? floors : ownNumber(floors, object);

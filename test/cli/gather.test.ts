@@ -190,6 +190,19 @@ describe('gather', () => {
     expect((await gather('--session-id', '7', '--submission', at('masked.csv'), '--from-picks')).exitCode).toBe(0);
   });
 
+  it('the command that gather prints asks for the thresholds and labels of picks that a submission may be made of', async () => {
+    const args = ['detect', config, '--run', 'TS_1_3', 'TS_3_3', '--tomogram', 'denoised', '--session-id', '9'];
+    expect((await captureCli([...args, '--thresholds', 'competition'])).exitCode).toBe(0);
+    const { command } = JSON.parse((await gather('--session-id', '9', '--json')).stdout);
+    expect(command).toContain('--threshold apo-ferritin=');
+    expect(command).toContain('--no-across-objects');
+    expect((await doMissing(command)).exitCode).toBe(0);
+    const after = await gather('--session-id', '9', '--submission', at('nine.csv'), '--json');
+    expect(JSON.parse(after.stdout)).toMatchObject({ done: 3, thresholdSet: 'competition', fromFiles: {} });
+    await gather('--submission', at('usual.csv'));
+    expect(await readFile(at('nine.csv'), 'utf8')).toBe(await readFile(at('usual.csv'), 'utf8'));
+  });
+
   it('gather writes RELION 5 as convert does, run by run, and a file per run into a folder', async () => {
     const star = ['--to', 'relion5', '--tomogram', 'denoised'];
     const files = await gather('--out', at('gathered.star'), '--from-picks', ...star);
