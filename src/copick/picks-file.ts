@@ -25,7 +25,8 @@ import {
   writeNested,
 } from '../core/json.ts';
 import { type JsonBatch, jsonSteps } from '../core/json-parser.ts';
-import { notPick, type ParticlePick, pickCopy, type Transform } from '../picks/pick.ts';
+import { notPick, type ParticlePick, pickCopy } from '../picks/pick.ts';
+import type { Transform } from '../space/grid.ts';
 import type { ObjectUserSession } from './user-session-files.ts';
 
 /** What identifies a picks file within a run: its object, user and session. */

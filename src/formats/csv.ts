@@ -2,21 +2,14 @@ import { optional, requireOptions, text } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { columnFor } from '../picks/column-names.ts';
 import { type CsvRow, csvLine, csvSteps, unreadColumns } from '../picks/csv.ts';
-import {
-  isReviewMark,
-  type PicksByRun,
-  picksByRun,
-  type RunPicks,
-  reviewMarkOf,
-  type Transform,
-} from '../picks/pick.ts';
+import { isReviewMark, type PicksByRun, picksByRun, type RunPicks, reviewMarkOf } from '../picks/pick.ts';
 import {
   type FormatSubmissionOptions,
   submissionPieces,
   submissionRules,
   submissionSteps,
 } from '../picks/submission.ts';
-import type { Point } from '../space/grid.ts';
+import type { Point, Transform } from '../space/grid.ts';
 import { checkedFormat, type ParseReports, type PicksFormat, type PointsColumn } from './format.ts';
 import { instanceIn, linesOf, numberIn, picksToWrite, scoreIn } from './pick-fields.ts';
 

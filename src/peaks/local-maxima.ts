@@ -60,7 +60,8 @@ export interface LocalMaximaOptions {
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
  *   last. They are read, not written, and released; those without `release` are kept while they are compared with the next.
  * @returns Peaks in voxel space, scores as given, not rescaled. Ordered by plane along the sweep axis, then by class,
- *   then by (z, y, x); the peaks of plateaus come right before those of the plane after their last one.
+ *   then by (z, y, x); the peaks of plateaus come right before those of the plane after their last one. Of slabs that know
+ *   orientations, each has that of its voxel.
  * @throws {@link CryoetPicksError} `invalid-option` if a threshold is not finite or names an object that the slabs have no
  *   scores of, or slabs leave a gap or end early.
  *
@@ -82,11 +83,12 @@ export async function* localMaxima(
   const chosen = searchedClasses(threshold, 'localMaxima');
   const kept = new LastPlanes();
   let searches: readonly MaximumSearch[] = [];
-  for await (const { sweep, index, channels, offsets } of planesOf('localMaxima', slabs, signal, (slab) =>
+  for await (const { sweep, index, channels, offsets, transformAt } of planesOf('localMaxima', slabs, signal, (slab) =>
     kept.split(slab),
   )) {
     if (index === 0) searches = chosen(sweep.classes).map((searched) => new MaximumSearch(sweep, searched, refine));
     for (const search of searches) {
+      search.transformAt = transformAt;
       yield* search.advance(channels[search.channel], offsets);
       await eventLoopTurn();
       signal?.throwIfAborted();
@@ -101,6 +103,8 @@ export async function* localMaxima(
 /** The search through one class: it decides on a plane when the next one is there. */
 class MaximumSearch {
   readonly channel: number;
+  /** Of the latest plane; it knows those before as well. */
+  transformAt: ScoreSlab['transformAt'];
   readonly #sweep: PlaneSweep;
   readonly #object: string;
   readonly #contenders: ContenderFinder;
@@ -166,7 +170,9 @@ class MaximumSearch {
 
   #peak(index: number, score: number): Peak {
     const { grid } = this.#sweep;
-    return { grid, voxel: voxelAt(index, grid.shape), object: this.#object, score };
+    const voxel = voxelAt(index, grid.shape);
+    const peak = { grid, voxel, object: this.#object, score };
+    return this.transformAt ? { ...peak, transform: this.transformAt(voxel) } : peak;
   }
 }
 

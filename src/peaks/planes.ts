@@ -18,6 +18,7 @@ import {
   formatZyx,
   replaceAxis,
   sameZyx,
+  type Transform,
   type VoxelGrid,
   type Zyx,
 } from '../space/grid.ts';
@@ -32,6 +33,8 @@ export interface Peak {
   /** Name of the object that the score is of. */
   readonly object: string;
   readonly score: number;
+  /** Orientation of the object, where the search knows it. */
+  readonly transform?: Transform | undefined;
 }
 
 /** One plane of one class, perpendicular to the sweep axis: a view of the memory of its slab. */
@@ -109,6 +112,8 @@ export interface SweepPlane {
   readonly channels: readonly SlabPlane[];
   /** Offsets along z, y, x in voxels of the score map, if slabs have them. */
   readonly offsets: readonly SlabPlane[] | undefined;
+  /** The orientation at a voxel of this plane or of one before it, if slabs know it. */
+  readonly transformAt: ScoreSlab['transformAt'];
 }
 
 /**
@@ -141,6 +146,7 @@ export async function* planesOf(
           index,
           channels: channelsAt(scores, sweep, at),
           offsets: offsets && channelsAt(offsets, sweep, at),
+          transformAt: slab.transformAt,
         };
         signal?.throwIfAborted();
       }

@@ -18,10 +18,7 @@ import { CryoetPicksError } from '../core/errors.ts';
 import { showJson } from '../core/json.ts';
 import type { Peak } from '../peaks/planes.ts';
 import { type CellGrid, cellGridOf, forEachWithin, pointsOf } from '../space/cell-grid.ts';
-import { type Point, positionOf } from '../space/grid.ts';
-
-/** A 4×4 matrix, row by row, that maps object space to tomogram space; its last row is 0, 0, 0, 1. Translation in Å. */
-export type Transform = readonly (readonly number[])[];
+import { type Point, positionOf, type Transform } from '../space/grid.ts';
 
 /** One particle found, or known: the sparse stage works on these alone. */
 export interface ParticlePick {
@@ -40,16 +37,17 @@ export interface ParticlePick {
 }
 
 /**
- * Makes a pick of a peak: its voxel becomes a position in Å.
+ * Makes a pick of a peak: its voxel becomes a position in Å. A peak of a search that knows orientations keeps its own.
  *
  * @throws {@link CryoetPicksError} `invalid-option` for anything but a peak, such as a promise of one.
  */
 export function toPick(peak: Peak): ParticlePick {
-  const { grid, voxel, object, score } = peak ?? {};
+  const { grid, voxel, object, score, transform } = peak ?? {};
   if (!isPlacement(grid) || !isIndex(voxel) || typeof object !== 'string' || typeof score !== 'number') {
     requireArgument('toPick', 'peak', peak, peakRule);
   }
-  return { object, position: positionOf(grid, voxel), score };
+  const pick = { object, position: positionOf(grid, voxel), score };
+  return transform === undefined ? pick : { ...pick, transform };
 }
 
 const peakRule: Rule = {

@@ -1,4 +1,4 @@
-import type { Transform } from './pick.ts';
+import type { Transform } from '../space/grid.ts';
 
 /** A rotation that maps object space to tomogram space: three rows in the order x, y, z, acting on columns. */
 export type Rotation = readonly [Row, Row, Row];

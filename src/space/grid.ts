@@ -216,6 +216,9 @@ export function coarseGrid(grid: VoxelGrid, factor: number): VoxelGrid {
   };
 }
 
+/** A 4×4 matrix, row by row, that maps object space to tomogram space; its last row is 0, 0, 0, 1. Translation in Å. */
+export type Transform = readonly (readonly number[])[];
+
 /** A position, or a displacement, in physical space, in Å. */
 export interface Point {
   readonly x: number;

@@ -1,7 +1,16 @@
 import { SlabMemory } from '../core/buffer-pool.ts';
 import { forEachRange } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type Axis, formatZyx, replaceAxis, sameZyx, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
+import {
+  type Axis,
+  formatZyx,
+  replaceAxis,
+  sameZyx,
+  type Transform,
+  type VoxelGrid,
+  voxelCount,
+  type Zyx,
+} from '../space/grid.ts';
 import type { AxisSegment } from './axis.ts';
 import type { Tile, TilePlan } from './plan.ts';
 
@@ -29,6 +38,8 @@ export interface ScoreSlab {
   readonly scores: ScoreVolume;
   /** Of an anchor-free model, `[3, z, y, x]`: from a voxel to its particle's centre along z, y, x, in voxels of `grid`. */
   readonly offsets?: ScoreVolume | undefined;
+  /** Of a search that turns a template: the orientation with the score at a voxel of this slab, or of one before it. */
+  readonly transformAt?: ((voxel: Zyx) => Transform) | undefined;
   /**
    * Says that the slab is no longer read, so that a later one may be written into its memory. `localMaxima` and the other searches
    * call it; without the call, the memory is left to the garbage collector.

@@ -416,4 +416,23 @@ describe('localMaxima and its callers', () => {
     await collect(localMaxima([slab], Object.freeze({ threshold: 0.5 })));
     expect(slab.scores.data).toEqual(before);
   });
+
+  it('localMaxima gives each peak the orientation that the slabs have at its voxel, on plateaus too', async () => {
+    const transformAt = ([z, y, x]: Zyx) => [[z, y, x, 0]];
+    await fc.assert(
+      fc.asyncProperty(arbitrarySweep([0, 1, 2]), async ({ scores, axis, cuts }) => {
+        const slabs = [...slabsOf(scores, axis, cuts)];
+        const bare = await collect(localMaxima(slabs, { threshold: 0 }));
+        const turned = await collect(
+          localMaxima(
+            slabs.map((slab) => ({ ...slab, transformAt })),
+            { threshold: 0 },
+          ),
+        );
+        expect(turned.map(({ transform: _, ...peak }) => peak)).toEqual(bare);
+        for (const { voxel, transform } of turned) expect(transform).toEqual([[...voxel, 0]]);
+      }),
+      { numRuns: 50 },
+    );
+  });
 });

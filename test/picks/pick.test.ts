@@ -14,6 +14,16 @@ describe('toPick', () => {
     });
   });
 
+  it('toPick keeps the orientation of a peak that has one', () => {
+    const transform = [
+      [0, -1, 0, 0],
+      [1, 0, 0, 0],
+      [0, 0, 1, 0],
+      [0, 0, 0, 1],
+    ];
+    expect(toPick({ grid, voxel: [1, 2, 3], object: 'ribosome', score: 0.5, transform }).transform).toBe(transform);
+  });
+
   it('toPick places the first cell of a score map of stride 2 at the centre of its voxels, half a voxel off the even index', () => {
     const { position } = toPick({ grid: coarseGrid(grid, 2), voxel: [0, 1, 0], object: 'a', score: 1 });
     expect(toVoxel(grid, position)).toEqual([0.5, 2.5, 0.5]);
