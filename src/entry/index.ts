@@ -30,6 +30,7 @@ export {
   type Point,
   toPhysical,
   toVoxel,
+  type Transform,
   type VoxelGrid,
   type VoxelPlacement,
 } from '../space/grid.ts';
@@ -152,7 +153,7 @@ export {
   type Ranges,
 } from '../picks/mask.ts';
 export { type MergeNearbyOptions, mergeNearby } from '../picks/merge.ts';
-export { type ParticlePick, type RunPicks, toPick, type Transform } from '../picks/pick.ts';
+export { type ParticlePick, type RunPicks, toPick } from '../picks/pick.ts';
 export {
   type PaintSegmentationOptions,
   type PicksFromSegmentationOptions,
@@ -221,7 +222,11 @@ export { type ObjectSweep, type Sweep, type SweepCurve, type SweepPoint, sweepTh
 
 // Particles by their shape
 export { type AverageParticlesOptions, averageParticles, type ParticleAverage } from '../match/average.ts';
-export type { MissingWedge } from '../match/transfer.ts';
+export type { SphericalMask } from '../match/mask.ts';
+export { type MatchTemplateOptions, matchTemplate } from '../match/match-template.ts';
+export type { SymmetryGroup } from '../match/rotations.ts';
+export { type MakeTemplateOptions, makeTemplate, type Template, type TemplateShape } from '../match/template.ts';
+export type { ContrastTransfer, MissingWedge } from '../match/transfer.ts';
 
 // Copick: what the functions here take and give; `cryoet-picks/copick` has the rest
 export type { PickableObject } from '../copick/object.ts';

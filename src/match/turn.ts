@@ -17,6 +17,11 @@ export function emptyCube(half: number): Volume {
   return contiguousVolume(new Float32Array(side ** 3), [side, side, side]);
 }
 
+/** The middle voxel of a cube of an odd length. */
+export function middleOf({ shape: [depth, height, width] }: Volume): Zyx {
+  return [(depth - 1) / 2, (height - 1) / 2, (width - 1) / 2];
+}
+
 /**
  * Fills a cube with a volume, turned about its point, by linear interpolation; what is outside counts as 0.
  *

@@ -25,6 +25,7 @@ const tooLong: readonly string[] = [
   'simulateProject: options = { absurd: 1 }',
   'simulateProject: options = Object.create(null)',
   'simulateProject: options.shape = undefined',
+  'makeTemplate: options.voxelSize = 0.5',
 ];
 
 /** Every place of every function with every wrong value, and every function with too few arguments. */

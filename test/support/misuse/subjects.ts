@@ -76,6 +76,11 @@ const fullVolume = () => ({ ...volume(), stride: [48, 8, 1] as const, offset: 0 
 const source = () => sourceFromArray(volume(), { voxelSize: [10, 10, 10] });
 const labels = () =>
   sourceFromArray({ data: new Uint8Array(192).fill(1, 20, 40), shape: [4, 6, 8] }, { voxelSize: [10, 10, 10] });
+const template = () => ({
+  ...{ object: 'ribosome', voxelSize: 10, radius: 10 },
+  volume: core.contiguousVolume(new Float32Array(125).fill(1, 50, 70), [5, 5, 5]),
+  grid: { shape: [5, 5, 5], voxelSize: [5, 5, 5], origin: { x: -10, y: -10, z: -10 } },
+});
 const signal = () => new AbortController().signal;
 const nothing = () => {};
 
@@ -854,6 +859,19 @@ const functions: readonly Subject[] = [
     source(),
     picks().slice(0, 2),
     { radius: 30, wedge: { tiltRange: [-60, 60], tiltAxis: 'y' }, onProgress: nothing, ...wait() },
+  ]),
+  fn('makeTemplate', 'density options', core.makeTemplate, () => [
+    source(),
+    { object: 'ribosome', voxelSize: 20, contrast: 'inverted', resolution: 40, radius: 20, ...wait() },
+  ]),
+  fn('matchTemplate', 'source template options', core.matchTemplate, () => [
+    source(),
+    template(),
+    {
+      ...{ angles: 180, symmetry: 'C2', wedge: { tiltAngles: [-60, 60], tiltAxis: 'y' }, whiten: true, memory: 1e9 },
+      ctf: { defocus: 3, voltage: 300, sphericalAberration: 2.7, amplitudeContrast: 0.07, phasesFlipped: true },
+      ...{ mask: { radius: 10, softEdge: 0 }, onProgress: nothing, ...wait() },
+    },
   ]),
   fn('quadraticFit', 'scores', core.quadraticFit, () => [new Float64Array(27).fill(0).fill(1, 13, 14)]),
   fn('smoothed', 'slabs options', core.smoothed, () => [slabs(), { sigma: 5, ...wait() }]),
