@@ -219,6 +219,7 @@ const flags: Readonly<Record<string, string>> = {
   overwrite: '--overwrite',
   resume: '--resume',
   claim: '--claim',
+  retries: '--retries',
   overlay: 'detect --overlay',
   tomogram: '--tomogram',
   voxelSpacing: '--tomogram',

@@ -1,5 +1,6 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
+import { listNames } from '../copick/tree.ts';
 import {
   count,
   optional,
@@ -10,7 +11,7 @@ import {
   requireOptions,
 } from '../core/arguments.ts';
 import { mapOrdered, type Progress, Turns, type Warning } from '../core/concurrency.ts';
-import { isCryoetPicksError } from '../core/errors.ts';
+import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { type Claims, claimsRule } from './claims.ts';
 import {
   attemptRun,
@@ -87,11 +88,13 @@ const projectRules: RulesFor<DetectProjectOptions> = {
  * A run that fails is yielded as `failed`, once it has been tried again as often as `retries` says, and the next one is taken up.
  * With `claim`, runs that other processes do are not yielded; at the end all are done or have failed, and those whose failure
  * other processes or earlier searches with the same options have recorded are yielded last, as `recorded`. What failed is recorded in the
- * overlay, where `readFailures` finds it, until the run is searched with success. Leaving the loop stops the work.
+ * overlay, where `readFailures` finds it, until the run is searched with success. Leaving the loop stops the work. If the network fails in
+ * five runs one after the other, it is not the tomograms: the work ends.
  *
  * @throws `CryoetPicksError` before any work: `not-found` if a named run is absent, `invalid-option` if no object of the
  * project is a class of the model, if there are several types of tomograms and none is named, or for any option that would fail
- * every run; `read-only` if the project has no overlay that allows writing. Later: the abort reason of `signal`.
+ * every run; `read-only` if the project has no overlay that allows writing. Later: `model-failed` if the network failed in five runs one
+ * after the other; what `claim` throws; the abort reason of `signal`.
  *
  * @example
  * ```ts
@@ -130,7 +133,10 @@ export async function* detectProject(
   for (const run of runs) if (done.has(run.name)) await tidyRun(project, run, { signal });
   for (const [run, error] of refused) yield { run, status: 'failed', error, warnings: [] };
   const left = runs.filter(({ name }) => !refused.has(name) && !done.has(name));
-  const attempt: Attempt = (run, { runsLeft, triesLeft, ...held }) => {
+  /** Runs in which the network has failed since it last worked. */
+  const inVain = new Set<string>();
+  const attempt: Attempt = async (run, { runsLeft, triesLeft, ...held }) => {
+    if (inVain.size >= MAX_IN_VAIN) throw networkFails(inVain);
     const progress = { run: run.name, runsDone: runs.length - runsLeft, runsTotal: runs.length };
     onStart?.(progress);
     return workOn(project, run, { reported, onWarning }, async (warn) => {
@@ -139,6 +145,8 @@ export async function* detectProject(
         onProgress: (one: Progress) => onProgress?.({ ...one, ...progress }),
         onWarning: notAgain(assumed, warn),
       });
+      if (outcome.status === 'detected') inVain.clear();
+      else if (outcome.status === 'failed' && isCryoetPicksError(outcome.error, 'model-failed')) inVain.add(run.name);
       const again = triesLeft(outcome);
       if (outcome.status === 'failed' && again > 0) warn(failedOnce(outcome.error, again));
       return outcome;
@@ -157,6 +165,16 @@ export async function* detectProject(
       onWarning,
     });
   }
+}
+
+/** In how many runs the network may fail one after the other. */
+const MAX_IN_VAIN = 5;
+
+function networkFails(runs: ReadonlySet<string>): CryoetPicksError {
+  const message =
+    `the network failed in ${runs.size} runs one after the other (${listNames([...runs])}), so the others are not tried: a device, its ` +
+    'memory or the network itself is at fault; search again where it works, with the option claim by one more of the option retries';
+  return new CryoetPicksError('model-failed', message);
 }
 
 /** Warns of a search that failed and is tried again. */

@@ -134,6 +134,36 @@ describe('a run that fails', () => {
     expect(await readFailures(project)).toMatchObject([{ run: 'TS_1', attempt: 3, code: 'model-failed' }]);
   });
 
+  it.each(['alone', 'with claims', 'with retries'])(
+    'a network that fails in five runs one after the other ends the work, %s, and one that works between goes on',
+    async (how) => {
+      const names = Array.from({ length: 12 }, (_, i) => `TS_${i + 10}`);
+      const folder = await tempDir();
+      const overlay = directoryStore(join(folder, 'overlay'), { durable: false });
+      const { project } = projectOf({ static: await tomograms(names), overlay });
+      const options: Partial<DetectProjectOptions> = {
+        ...(how === 'with claims' && { claim: overlayClaims(project, { lease: 1.5 }) }),
+        ...(how === 'with retries' && { retries: 3 }),
+      };
+      const started: string[] = [];
+      const onStart = ({ run }: { readonly run: string }) => started.push(run);
+      await expect(resultsOf(project, { ...options, onStart, model: failingFirst(1000) })).rejects.toMatchObject({
+        code: 'model-failed',
+        message: expect.stringMatching(/failed in 5 runs one after the other \("TS_10", .*"TS_14"\)/),
+      });
+      expect(started).toEqual(names.slice(0, 5));
+      expect((await readFailures(project)).map(({ run }) => run)).toEqual(started);
+      let begun = 0;
+      const often: Model = {
+        ...model,
+        score: async (...args) => (begun % 4 > 0 ? Promise.reject(new Error('busy')) : model.score(...args)),
+      };
+      const results = await resultsOf(project, { sessionId: '1', model: often, onStart: () => begun++ });
+      expect(statuses(results).filter((one) => one.endsWith('failed'))).toHaveLength(9);
+      expect(await readdir(join(folder, 'overlay', '.cryoet-picks'))).toEqual(['failures']);
+    },
+  );
+
   it('a failure that cannot be recorded is warned of, and the other runs go on', async () => {
     const tree = await tomograms(runs);
     await damageRun(tree, 'TS_2');
