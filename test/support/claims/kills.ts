@@ -43,53 +43,104 @@ const worker = new URL('./worker.ts', import.meta.url);
 const lease = 2;
 
 /**
+ * The least number of runs for so many kills and stops: each comes at a search that it is planned for, and while the last ones come there
+ * must be work left for all processes.
+ */
+export function leastRuns({
+  kills,
+  stops,
+  processes,
+}: Pick<ClaimKillOptions, 'kills' | 'stops' | 'processes'>): number {
+  return 4 * (kills + stops + processes);
+}
+
+/**
  * Searches a project in one undisturbed process, and in several that share it and are killed and stopped at random moments, and
  * compares what both have written, byte by byte.
+ *
+ * @throws If there are fewer runs than {@link leastRuns}.
  */
 export async function killClaimers(options: ClaimKillOptions): Promise<ClaimKillReport> {
   const { folder, processes, kills, stops, sleep, seed } = options;
+  const least = leastRuns(options);
+  if (options.runs < least) throw new Error(`${kills} kills and ${stops} stops take at least ${least} runs`);
   const names = await writeRuns(folder, options.runs);
   const [whole, shared] = [join(folder, 'whole'), join(folder, 'shared')];
   await ended(await start({ folder, overlay: whole, sleep: 0 }));
   const random = new Random(seed, 'claims');
+  const plan = plannedBlows(random, options);
   const report = { searches: 0, kills: 0, stops: 0 };
   const problems: string[] = [];
   const started = performance.now();
+  const killed = new Set<ChildProcess>();
+  const aimedAt = new Set<ChildProcess>();
+  const isRunning = (child: ChildProcess) => child.exitCode === null && child.signalCode === null;
+  const strike = async (child: ChildProcess, { isKill, after }: Blow) => {
+    aimedAt.add(child);
+    // In the middle of a search, or of what comes before the next one.
+    await delay(after * 2 * sleep);
+    if (!isRunning(child)) return;
+    if (isKill) {
+      report.kills++;
+      killed.add(child);
+      child.kill('SIGKILL');
+      return;
+    }
+    report.stops++;
+    child.kill('SIGSTOP');
+    await delay(2000 * lease);
+    child.kill('SIGCONT');
+    aimedAt.delete(child);
+  };
   // Every other process searches two runs at once.
   const open = async (place: number) => {
     const child = await start({ folder, overlay: shared, sleep, jobs: 1 + (place % 2), lease });
     child.on('message', (message: { begins?: number }) => {
-      if (message.begins !== undefined) report.searches++;
+      if (message.begins === undefined) return;
+      report.searches++;
+      const isDue = plan.length > 0 && plan[0]!.search <= report.searches;
+      if (isDue && !aimedAt.has(child)) void strike(child, plan.shift()!);
     });
     return child;
   };
-  const children = await Promise.all(Array.from({ length: processes }, (_, place) => open(place)));
-  const turns = Array.from({ length: kills + stops }, (_, i) => i < kills);
-  while (turns.length > 0) {
-    const [isKill] = turns.splice(random.below(turns.length), 1);
-    const place = random.below(processes);
-    const child = children[place]!;
-    // In the middle of a search, or of what comes before the next one.
-    if (!(await searchBegins(child))) continue;
-    await delay(random.next() * 2 * sleep);
-    if (child.exitCode !== null) continue;
-    if (isKill) {
-      report.kills++;
-      child.kill('SIGKILL');
+  // One that is killed is started again.
+  const keepOpen = async (place: number) => {
+    let child: ChildProcess;
+    do {
+      child = await open(place);
       await ended(child);
-      children[place] = await open(place);
-    } else {
-      report.stops++;
-      child.kill('SIGSTOP');
-      void delay(2000 * lease).then(() => child.kill('SIGCONT'));
-    }
-  }
-  for (const child of children) await ended(child);
+    } while (killed.has(child));
+  };
+  await Promise.all(Array.from({ length: processes }, (_, place) => keepOpen(place)));
   const last = await open(0);
   const code = await ended(last);
   if (code !== 0) problems.push(`the last process ended with ${code}`);
+  if (report.kills < kills) problems.push(`only ${report.kills} of ${kills} kills: all was done before`);
+  if (report.stops < stops) problems.push(`only ${report.stops} of ${stops} stops: all was done before`);
   problems.push(...(await differencesOf(whole, shared)));
   return { ...report, problems, runs: names.length, seconds: (performance.now() - started) / 1000 };
+}
+
+/** A kill or a stop. */
+interface Blow {
+  readonly isKill: boolean;
+  /** The search, counted over all processes, that it comes at. */
+  readonly search: number;
+  /** How long after its beginning it comes, as a share of the longest time. */
+  readonly after: number;
+}
+
+/** Kills and stops in the order in which they come. Each run is searched at least once, so that all of them do. */
+function plannedBlows(random: Random, options: ClaimKillOptions): Blow[] {
+  const { runs, kills, stops, processes } = options;
+  const searches = Array.from({ length: runs - 4 * processes }, (_, i) => i + 1);
+  const kinds = Array.from({ length: kills + stops }, (_, i) => i < kills);
+  return kinds
+    .map((isKill): Blow => {
+      const [search] = searches.splice(random.below(searches.length), 1);
+      return { isKill, search: search!, after: random.next() };
+    })
+    .sort((a, b) => a.search - b.search);
 }
 
 /** Seconds from the first search that begins to the last result of processes that share a project. */
@@ -200,25 +251,6 @@ async function spent(work: () => Promise<void>): Promise<RunOverhead> {
 
 async function start(options: WorkerOptions): Promise<ChildProcess> {
   return startScript(worker, [JSON.stringify(options)]);
-}
-
-/** Resolves when a process begins its next search; false if it ends before. */
-async function searchBegins(child: ChildProcess): Promise<boolean> {
-  if (child.exitCode !== null) return false;
-  const exit = new AbortController();
-  const onExit = () => exit.abort();
-  child.once('exit', onExit);
-  try {
-    for (;;) {
-      const [message] = (await once(child, 'message', { signal: exit.signal })) as [{ begins?: number }];
-      if (message.begins !== undefined) return true;
-    }
-  } catch (error) {
-    if (!exit.signal.aborted) throw error;
-    return false;
-  } finally {
-    child.off('exit', onExit);
-  }
 }
 
 /** The exit code, or the signal that ended it. */
