@@ -28,8 +28,9 @@ await Promise.all([worker(), worker()]);
 await model.dispose();
 
 // %% Any process may gather, at any time.
-const { expected, done, failed, missing, picks } = await gatherProject(project);
+const { expected, done, failed, missing, differing, picks } = await gatherProject(project);
 console.log(`${done.length} of ${expected} runs done, ${failed.length} failed, ${missing.length} missing`);
+for (const { run, reason } of differing) console.log(`the picks of ${run} are not like the others: ${reason}`);
 for await (const one of picks()) console.log(formatSubmission([one]).split('\n')[1]);
 await rm(folder, { recursive: true });
 if (done.length !== expected) throw new Error('runs are missing');

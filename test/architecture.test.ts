@@ -182,6 +182,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'project',
     'pick-project',
     'write-detection',
+    'run-ways',
     'gather-project',
     'check-tomogram',
   ],

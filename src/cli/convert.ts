@@ -5,13 +5,13 @@ import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
+import { chosen } from '../detect/project-runs.ts';
 import { formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import { type NamesByNumber, numbered } from '../formats/file-context.ts';
 import { configOfCroissant } from '../node/open-project.ts';
 import { counted } from '../page/counted.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { rotationOf } from '../picks/rotation.ts';
-import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { objectsOf, type Source, writePicks } from './convert-write.ts';
 import { isFolder, isProjectConfig, openCopick, readBytes } from './files.ts';
@@ -135,7 +135,7 @@ async function chosenPicks(
 ): Promise<RunPicks[]> {
   if (runs.length === 0) return [];
   const named = runs.map((one) => ({ ...one, name: one.run }));
-  const wanted = new Set(await chosen(named, { names, missing: noRun(input, named) }));
+  const wanted = new Set(await chosen(named, { globs: true, names, missing: noRun(input, named) }));
   return named.filter((one) => wanted.has(one)).map(({ run, picks }) => ({ run, picks }));
 }
 
@@ -176,7 +176,7 @@ type Input = ConvertInput & { readonly to: PicksFormatName };
 async function readProjectPicks(terminal: Terminal, project: Project, input: Input): Promise<ProjectPicks> {
   const { signal } = terminal;
   const all = await project.runs({ signal });
-  const wanted = new Set(await chosen(all, { names: input.run, missing: noRun(input.input, all) }));
+  const wanted = new Set(await chosen(all, { globs: true, names: input.run, missing: noRun(input.input, all) }));
   const ofProject = all.filter((one) => wanted.has(one));
   const failures = collectFailures(terminal);
   const bar = terminal.startBar('reading');

@@ -28,7 +28,7 @@ import { overlayClaims } from '../node/overlay-claims.ts';
 import { counted } from '../page/counted.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { chosenRuns } from './choose.ts';
+import { wantedRuns } from './choose.ts';
 import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome, TomogramName } from './command.ts';
 import { picksKind } from './convert-write.ts';
@@ -127,7 +127,7 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
   if (input.dryRun) return dryRun(terminal, { ...input, shard, project, mask });
   await requireApart({ 'the project file': input.config, '--submission': input.submission, '--figure': input.figure });
   const outputs = await openOutputs(terminal, input);
-  const runs = await chosenRuns(project, { names: input.run, signal });
+  const runs = await wantedRuns(project, { names: input.run, signal });
   const names = input.run === undefined ? undefined : runs.map(({ name }) => name);
   const tomogram =
     fromCandidates && input.figure === undefined ? input.tomogram : await tomogramOf(runs, input.tomogram, signal);

@@ -11,7 +11,7 @@ import { picksFromCandidates } from '../picks/candidates.ts';
 import { type Box, boxShape, formatZyx, voxelCount, type Zyx } from '../space/grid.ts';
 import { planTiles, type TilePlan } from '../tiles/plan.ts';
 import { readPaddedInto, type VolumeSource } from '../volume/volume.ts';
-import { chosenRuns } from './choose.ts';
+import { wantedRuns } from './choose.ts';
 import type { DetectInput, Outcome } from './command.ts';
 import { fitting, namedRun, openModel } from './runtime.ts';
 import { describeFailure, type Failure, failureOf, formatTable, type Terminal } from './terminal.ts';
@@ -86,7 +86,7 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
   const { signal } = terminal;
   const prepare = fitting(terminal, { spec: model.spec, resample, invert });
   const planned: (PlannedRun | { run: string; error: Failure })[] = [];
-  const named = await chosenRuns(project, { names, signal });
+  const named = await wantedRuns(project, { names, signal });
   const { voxelSpacing } = tomogram ?? {};
   const type = tomogram?.type ?? (await tomogramTypeOf(named, { signal }));
   const runs = inShard(named, { shard });

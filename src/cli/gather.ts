@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { listNames } from '../copick/tree.ts';
-import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
+import { isCryoetPicksError } from '../core/errors.ts';
 import {
   type GatheredProject,
   type GatheredRun,
@@ -20,7 +20,7 @@ import { type RunningReport, runningScore } from '../metric/score.ts';
 import { counted } from '../page/counted.ts';
 import { truthUsers } from '../page/truth-users.ts';
 import type { ParticlePick } from '../picks/pick.ts';
-import { chosenRuns } from './choose.ts';
+import { wantedRuns } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { classesOf, classLines, formatFor, picksKind, planFiles } from './convert-write.ts';
 import { type DetectCommand, detectCommand } from './detect-command.ts';
@@ -64,10 +64,14 @@ interface GatherDocument {
   readonly done: number;
   readonly failed: readonly UngatheredRun[];
   readonly missing: readonly UngatheredRun[];
+  /** Runs whose picks were made otherwise than those of most, or are damaged. */
+  readonly differing: readonly UngatheredRun[];
   /** Names of runs that are not done, and that a process has claimed, or had when it died; they are in no other list. */
   readonly claimed: readonly string[];
   /** The command that searches the runs that failed, are missing or claimed. */
   readonly command?: string | undefined;
+  /** The command that searches the differing runs as the others were, and replaces their picks. */
+  readonly replaceCommand?: string | undefined;
   /** Minimum scores of picks that were made from candidates, and the set that they are of, where none are given. */
   readonly thresholds?: Readonly<Record<string, number>> | undefined;
   readonly thresholdSet?: ThresholdSet | undefined;
@@ -81,6 +85,8 @@ interface GatherDocument {
   readonly classes?: NamesByNumber | undefined;
   /** Of the runs that have a truth, and how many they are. */
   readonly score?: (RunningReport & { readonly runs: number }) | undefined;
+  /** Runs whose truth cannot be read: gathered, but not scored. */
+  readonly notScored?: readonly UngatheredRun[] | undefined;
 }
 
 /** Collects what many processes have found in a project: says what is missing, writes one submission, and scores it. */
@@ -90,47 +96,49 @@ export async function gather(terminal: Terminal, input: GatherInput): Promise<Ou
   const project = await openCopick(terminal, input.config, { overlay: input.overlay });
   const outputs = await openOutputs(terminal, input);
   const { set = usualSet(input), numbers } = await askedThresholds(input);
-  const runs = await chosenRuns(project, { names: input.run, signal });
-  const gathering: Gathering = {
-    ...{ userId, sessionId, signal, set },
+  const runs = await wantedRuns(project, { names: input.run, signal });
+  const gathering: GatherProjectOptions = {
+    ...{ userId, sessionId, signal },
     runs: runs.map(({ name }) => name),
     from: input.fromPicks ? 'picks' : 'candidates',
     thresholds: input.fromPicks ? undefined : numbers,
     onWarning: ({ run, message }) => terminal.warn(`cryoet-picks: run "${run}": ${message}`),
   };
-  const gathered = await gatherSet(project, gathering, set).catch(async (error: unknown) => {
-    throw await withCommand(error, project, { gathering, input });
-  });
-  const { expected, done, thresholds } = gathered;
+  const gathered = await gatherSet(project, gathering, set);
+  const { expected, done, differing, thresholds } = gathered;
   const left = [...gathered.failed, ...gathered.missing];
   const claims = left.length === 0 ? new Set() : await claimedRuns(project, { userId, sessionId, signal });
   const isFree = ({ run }: UngatheredRun) => !claims.has(run);
   const [failed, missing] = [gathered.failed.filter(isFree), gathered.missing.filter(isFree)];
   const claimed = left.filter((one) => !isFree(one)).map(({ run }) => run);
-  const state = { userId, sessionId, expected, done: done.length, failed, missing, claimed };
+  const state = { userId, sessionId, expected, done: done.length, failed, missing, differing, claimed };
   terminal.print(stateLine(state));
   // Whoever claims a run now may claim another one next.
   const isClaimed = claimed.length > 0;
   const command = left.length === 0 ? undefined : await detectCommand(project, gathered, { ...input, left, isClaimed });
-  tellLeft(terminal, state, command);
-  const document: GatherDocument = { ...state, ...(command && { command: command.line }), fromFiles: {} };
-  if (left.length > 0 && !input.allowMissing) {
+  const replacing = { ...input, left: differing, overwrite: true };
+  const replace = differing.length === 0 ? undefined : await detectCommand(project, gathered, replacing);
+  tellLeft(terminal, state, { command, replace });
+  const commands = { ...(command && { command: command.line }), ...(replace && { replaceCommand: replace.line }) };
+  const document: GatherDocument = { ...state, ...commands, fromFiles: {} };
+  const open = [
+    ...(left.length > 0 ? [`${counted(left.length, 'run')} of ${expected} not done`] : []),
+    ...(differing.length > 0 ? [`${counted(differing.length, 'run')} of ${expected} made otherwise`] : []),
+  ].join(', ');
+  if (open !== '' && !input.allowMissing) {
     const wrote = outputs.submission || outputs.out ? 'nothing was written: ' : '';
-    terminal.warn(
-      `cryoet-picks: ${wrote}${counted(left.length, 'run')} of ${expected} not done; --allow-missing gathers the others`,
-    );
+    terminal.warn(`cryoet-picks: ${wrote}${open}; --allow-missing gathers the others`);
     return { json: document, failed: true };
   }
+  if (open !== '') terminal.warn(`cryoet-picks: gathered without ${open} (--allow-missing)`);
   const result = await collect(terminal, {
     ...{ project, gathered, set, outputs, input },
     runs: new Map(runs.map((run) => [run.name, run])),
   });
-  return { json: { ...document, ...(thresholds && { thresholds, thresholdSet: set }), ...result } };
-}
-
-/** How a project is gathered. */
-interface Gathering extends GatherProjectOptions {
-  readonly set: ThresholdSet;
+  return {
+    json: { ...document, ...(thresholds && { thresholds, thresholdSet: set }), ...result },
+    failed: result.notScored !== undefined,
+  };
 }
 
 /**
@@ -145,23 +153,6 @@ function usualSet({ submission, out, thresholds, threshold, fromPicks }: GatherI
     'a submission has the thresholds of the competition, and the picks of --out balanced ones: gather them one after the other, or ' +
       `choose one set for both by --thresholds balanced or competition${threshold ? ', and numbers by a file' : ''}`,
   );
-}
-
-/** The error of runs whose picks were made otherwise, with the command that searches them as the others were. */
-async function withCommand(
-  error: unknown,
-  project: Project,
-  { gathering, input }: { readonly gathering: Gathering; readonly input: GatherInput },
-): Promise<unknown> {
-  if (!isCryoetPicksError(error, 'conflict') || error.option !== 'runs') return error;
-  const { message, option, available = [] } = error;
-  const others = new Set(available);
-  const runs = gathering.runs!.filter((run) => !others.has(run));
-  const usual = await gatherSet(project, { ...gathering, runs }, gathering.set);
-  const left = available.map((run) => ({ run, reason: message }));
-  const { line, notes } = await detectCommand(project, usual, { ...input, left, overwrite: true });
-  const command = [line, ...notes.map((note) => `(${note})`)].join(' ');
-  return new CryoetPicksError('conflict', `${message}: ${command}`, { option, available, cause: error });
 }
 
 interface Outputs {
@@ -195,31 +186,64 @@ async function openOutputs(terminal: Terminal, input: GatherInput): Promise<Outp
   );
 }
 
-type State = Pick<GatherDocument, 'expected' | 'done' | 'failed' | 'missing' | 'claimed'>;
+type State = Pick<GatherDocument, 'expected' | 'done' | 'failed' | 'missing' | 'differing' | 'claimed'>;
 
-function stateLine({ expected, done, failed, missing, claimed }: State): string {
+function stateLine({ expected, done, failed, missing, differing, claimed }: State): string {
   const others = claimed.length === 0 ? '' : `, ${claimed.length} claimed by processes`;
-  return `${counted(expected, 'run')}: ${done} done${others}, ${failed.length} failed, ${missing.length} missing`;
+  const otherwise = differing.length === 0 ? '' : `, ${differing.length} made otherwise`;
+  const counts = `${done} done${others}, ${failed.length} failed, ${missing.length} missing${otherwise}`;
+  return `${counted(expected, 'run')}: ${counts}`;
 }
 
 /** How many runs are told one by one. */
 const MAX_TOLD = 20;
 
-function tellLeft(terminal: Terminal, { failed, missing, claimed }: State, command: DetectCommand | undefined): void {
+interface Commands {
+  readonly command: DetectCommand | undefined;
+  readonly replace: DetectCommand | undefined;
+}
+
+function tellLeft(
+  terminal: Terminal,
+  { failed, missing, differing, claimed }: State,
+  { command, replace }: Commands,
+): void {
   const lines = [
     ...failed.map(({ run, reason, attempt = 1 }) => {
       return failedRun(run, reason, attempt);
     }),
     ...missing.map(({ run, reason }) => `cryoet-picks: run "${run}" is missing: ${reason}`),
+    ...differingLines(differing),
   ];
   for (const line of lines.slice(0, MAX_TOLD)) terminal.warn(line);
   if (lines.length > MAX_TOLD) terminal.warn(`cryoet-picks: and ${counted(lines.length - MAX_TOLD, 'run')} more`);
   if (claimed.length > 0) {
     terminal.warn(`cryoet-picks: a process works on ${listNames(claimed)}, or had claimed what it left when it died`);
   }
-  if (command === undefined) return;
-  terminal.print('', 'to search them:', `  ${command.line}`, ...command.notes.map((note) => `  (${note})`), '');
+  if (command !== undefined) terminal.print('', 'to search them:', ...commandLines(command), '');
+  if (replace === undefined) return;
+  terminal.print(
+    '',
+    'to search those made otherwise as the others, which replaces their picks:',
+    ...commandLines(replace),
+    '',
+  );
 }
+
+/** A line for each way in which picks were made otherwise. */
+function differingLines(differing: readonly UngatheredRun[]): string[] {
+  const byReason = new Map<string, UngatheredRun[]>();
+  for (const one of differing) byReason.set(one.reason, [...(byReason.get(one.reason) ?? []), one]);
+  return [...byReason].map(([reason, [first, ...more]]) => {
+    const { run, path } = first!;
+    const place = path === undefined || reason.includes(path) ? '' : `: ${path}`;
+    if (more.length === 0) return `cryoet-picks: the picks of run "${run}" were made otherwise: ${reason}${place}`;
+    const names = listNames([first!, ...more].map((one) => one.run));
+    return `cryoet-picks: the picks of ${more.length + 1} runs were made otherwise: ${names}: ${reason}`;
+  });
+}
+
+const commandLines = ({ line, notes }: DetectCommand): string[] => [`  ${line}`, ...notes.map((note) => `  (${note})`)];
 
 interface Collecting {
   readonly project: Project;
@@ -234,7 +258,7 @@ interface Collecting {
 async function collect(
   terminal: Terminal,
   { project, runs, gathered, set, outputs, input }: Collecting,
-): Promise<Pick<GatherDocument, 'fromFiles' | 'picks' | 'submission' | 'out' | 'classes' | 'score'>> {
+): Promise<Pick<GatherDocument, 'fromFiles' | 'picks' | 'submission' | 'out' | 'classes' | 'score' | 'notScored'>> {
   const { signal } = terminal;
   const fromFiles = new Map<string, Set<string>>();
   const picks: Record<string, number> = Object.fromEntries(gathered.objects.map((object) => [object, 0]));
@@ -273,6 +297,8 @@ async function collect(
     ...sourceLines(gathered, { fromFiles, set, fromPicks: input.fromPicks }),
     ...(scoring?.lines(whatIsScored(input, set)) ?? []),
   );
+  const notScored = scoring?.notScored() ?? [];
+  for (const { run, reason } of notScored) terminal.warn(`cryoet-picks: run "${run}" is not scored: ${reason}`);
   const where = (path: string | undefined) => (path === undefined || path === '-' ? path : resolve(path));
   const files = { submission: where(submission?.path), out: where(out?.path ?? folder) };
   terminal.print(`${counted(sumOf(picks), 'pick')} of ${counted(gathered.done.length, 'run')}`);
@@ -286,6 +312,7 @@ async function collect(
     ...(files.out && { out: files.out }),
     ...(classes && { classes }),
     ...(scoring && scoring.runs() > 0 && { score: { ...scoring.report(), runs: scoring.runs() } }),
+    ...(notScored.length > 0 && { notScored }),
   };
 }
 
@@ -371,6 +398,8 @@ function sourceLines(
 interface Scoring {
   add(run: string, picks: readonly ParticlePick[]): Promise<void>;
   runs(): number;
+  /** Runs whose truth cannot be read. */
+  notScored(): readonly UngatheredRun[];
   report(): RunningReport;
   /** @param what - What is scored. */
   lines(what: string): string[];
@@ -394,6 +423,7 @@ function scoringOf(
   let user = truthUserId;
   let session = truthSessionId;
   let count = 0;
+  const notScored: UngatheredRun[] = [];
   return {
     async add(name, picks) {
       const candidates = truthUserId ?? [...usual];
@@ -417,11 +447,18 @@ function scoringOf(
       }
       session ??= sets[0]!.sessionId;
       const truth: ParticlePick[] = [];
-      for (const set of sets) for (const pick of (await set.read({ signal })).picks) truth.push(pick);
+      try {
+        for (const set of sets) for (const pick of (await set.read({ signal })).picks) truth.push(pick);
+      } catch (error) {
+        if (!isCryoetPicksError(error)) throw error;
+        notScored.push({ run: name, reason: error.message });
+        return;
+      }
       running.add({ run: name, truth: truth.filter(isScored), picks: picks.filter(isScored) });
       count++;
     },
     runs: () => count,
+    notScored: () => notScored,
     report: () => running.report(),
     lines: (what) =>
       count === 0

@@ -6,13 +6,13 @@ import { listNames } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { checkPicks } from '../detect/check-tomogram.ts';
+import { chosen } from '../detect/project-runs.ts';
 import { isUnknownVoxelSize } from '../detect/voxel-size.ts';
 import { type FormatOptions, formatRequirements, type PicksFormatName } from '../formats/by-name.ts';
 import type { TableColumn } from '../formats/format.ts';
 import { counted } from '../page/counted.ts';
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { formatZyx, sizesAgree } from '../space/grid.ts';
-import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome, TomogramName } from './command.ts';
 import { isProjectConfig, openCopick, readBytes } from './files.ts';
 import { describeColumns, openPicksFile, type PicksFileInput, type PicksRead, unusedVoxelSize } from './picks-file.ts';
@@ -298,6 +298,7 @@ async function assign(file: PicksReader, { input, runs }: Assignment): Promise<R
     isNumbered && file.only !== undefined && (wanted !== undefined || !byName.has(name)) ? file.only : name;
   const targets = names.map((from) => ({ name: Object.hasOwn(rename, from) ? rename[from]! : unnamed(from), from }));
   const some = await chosen(targets, {
+    globs: true,
     names: wanted,
     missing: (name) => {
       throw new UsageError(`${path} has no run "${name}"; it has ${listNames(targets.map((target) => target.name))}`);

@@ -10,7 +10,7 @@ import { counted } from '../page/counted.ts';
 import type { ParticlePick } from '../picks/pick.ts';
 import { formatZyx, type Zyx } from '../space/grid.ts';
 import { withoutSecrets } from '../storage/address.ts';
-import { chosenRuns } from './choose.ts';
+import { wantedRuns } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { openCopick } from './files.ts';
 import type { Bar, BarProgress } from './live-bars.ts';
@@ -49,16 +49,16 @@ export async function info(
   }
   const project = await openCopick(terminal, config, { overlay });
   if (progress) {
-    const runs = await chosenRuns(project, { names, namesOnly: true, signal });
+    const runs = await wantedRuns(project, { names, namesOnly: true, signal });
     return progressOf(terminal, project, { userId, sessionId, runs });
   }
   if (asNames) {
-    const listed = (await chosenRuns(project, { names, namesOnly: true, signal })).map(({ name }) => name);
+    const listed = (await wantedRuns(project, { names, namesOnly: true, signal })).map(({ name }) => name);
     terminal.print(...listed);
     return { json: { runs: listed } };
   }
   const isOpen = names !== undefined || all !== undefined;
-  const found = await chosenRuns(project, { names, namesOnly: !isOpen, signal });
+  const found = await wantedRuns(project, { names, namesOnly: !isOpen, signal });
   const namesOnly = !isOpen && found.length > MAX_OPENED;
   const document = await withBar(terminal, async (onProgress) => {
     const runs = isOpen || namesOnly ? found : await project.runs({ signal });

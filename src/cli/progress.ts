@@ -1,8 +1,10 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
 import { mapOrdered } from '../core/concurrency.ts';
+import { isCryoetPicksError } from '../core/errors.ts';
 import { folderOfClaims } from '../detect/claims.ts';
 import { groupOf, type RunFailure, readFailures } from '../detect/failures.ts';
+import { type LookedRun, lookAtRun, particlesOf, Ways } from '../detect/run-ways.ts';
 import { counted } from '../page/counted.ts';
 import type { Outcome } from './command.ts';
 import { failureOf, type Terminal } from './terminal.ts';
@@ -34,10 +36,9 @@ const CONCURRENCY = 32;
 const MAX_TOLD = 10;
 
 /**
- * Prints how far a project is that others are working on, by the names of files alone: no tomogram and no picks are opened, so that ten
- * thousand runs take seconds. `gather` looks into the files.
- *
- * A run is done if it has a picks file of every object that any run has one of.
+ * Prints how far a project is that others are working on, by the names of files: no tomogram is opened, and of runs that have picks of
+ * the same objects one is looked into, so that ten thousand runs take seconds. `gather`, which has the same rule of what is done, looks
+ * into all of them.
  */
 export async function progressOf(
   terminal: Terminal,
@@ -46,17 +47,9 @@ export async function progressOf(
 ): Promise<Outcome> {
   const { signal } = terminal;
   const author = { userId, sessionId };
-  const counts: number[] = [];
-  const objects = new Set<string>();
-  const list = async (run: Run, stop: AbortSignal) => {
-    const sets = await run.pickSets({ ...author, signal: stop });
-    for (const { object } of sets) objects.add(object);
-    return sets.length;
-  };
-  for await (const count of mapOrdered(runs, list, { concurrency: CONCURRENCY, signal })) counts.push(count);
+  const left = await unfinishedRuns(project, runs, { ...author, signal });
   const failures = new Map((await readFailures(project, { ...author, signal })).map((one) => [one.run, one]));
   const claims = await claimedRuns(project, { ...author, signal });
-  const left = runs.map(({ name }) => name).filter((_, i) => counts[i] === 0 || counts[i]! < objects.size);
   const isLeft = new Set(left);
   const document: ProgressDocument = {
     ...author,
@@ -68,6 +61,37 @@ export async function progressOf(
   };
   terminal.print(...progressLines(document));
   return { json: document };
+}
+
+/** The names of runs that are not done, if all that have picks of the same objects were searched alike. */
+async function unfinishedRuns(
+  { objects }: Project,
+  runs: readonly Run[],
+  { signal, ...author }: { readonly userId: string; readonly sessionId: string; readonly signal: AbortSignal },
+): Promise<string[]> {
+  const particles = particlesOf(objects);
+  const looks = new Map<string, Promise<LookedRun>>();
+  const lookAt = async (run: Run, stop: AbortSignal) => {
+    const sets = await run.pickSets({ ...author, signal: stop });
+    const key = JSON.stringify(sets.map(({ object }) => object));
+    const look =
+      looks.get(key) ??
+      lookAtRun(run, { ...author, particles, signal: stop }).catch((error: unknown): LookedRun => {
+        signal.throwIfAborted();
+        if (!isCryoetPicksError(error)) throw error;
+        // What cannot be read is known by its name; gather says what is wrong.
+        const records = Object.fromEntries(sets.map(({ object }) => [object, undefined]));
+        return { records, looked: [], hasCandidates: false, voxelSize: undefined };
+      });
+    looks.set(key, look);
+    return look;
+  };
+  const ways = new Ways();
+  let index = 0;
+  for await (const looked of mapOrdered(runs, lookAt, { concurrency: CONCURRENCY, signal }))
+    ways.add(runs[index++]!.name, looked);
+  ways.usual();
+  return runs.map(({ name }) => name).filter((name) => ways.compare(name).lacks.length > 0);
 }
 
 /** The names of runs that processes hold, or held when they died; see `detect --claim`. */

@@ -2,6 +2,7 @@ import type { PickableObject } from '../copick/object.ts';
 import { listNames } from '../copick/tree.ts';
 import { withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
+import { chosen } from '../detect/project-runs.ts';
 import { csvFormat } from '../formats/csv.ts';
 import { decodePicks } from '../formats/format.ts';
 import { cziiRules, type Matching, projectRules, type ScoringRules } from '../metric/rules.ts';
@@ -12,7 +13,6 @@ import { truthUsers } from '../page/truth-users.ts';
 import { csvSteps, headerOf } from '../picks/csv.ts';
 import { groupByRun } from '../picks/pick.ts';
 import { submissionSteps } from '../picks/submission.ts';
-import { chosen } from './choose.ts';
 import type { CommonFlags, Outcome } from './command.ts';
 import { beginningOf, openCopick, readBytes } from './files.ts';
 import {
@@ -126,7 +126,7 @@ async function wantedRuns(
   const missing = (name: string): never => {
     throw new UsageError(`truth ${truth} has no run "${name}"; there are ${listNames(all.map((run) => run.name))}`);
   };
-  return new Set((await chosen(all, { names, missing })).map(({ name }) => name));
+  return new Set((await chosen(all, { globs: true, names, missing })).map(({ name }) => name));
 }
 
 type Tables = { readonly truth: readonly TableRow[]; readonly submission: readonly TableRow[] };

@@ -26,6 +26,7 @@ import { type CandidateLimits, calibrationOf, detectCandidates, floorsOf, limitR
 import {
   existingPicks,
   isDone,
+  lackedObjects,
   requireReplaceable,
   unchangedVersions,
   type Wanted,
@@ -337,8 +338,7 @@ export async function isRunDone(run: Run, search: RunSearch): Promise<boolean> {
   const { tomogram, voxelSpacing, classes, signal } = search;
   const before = await existingPicks(run, search);
   requireReplaceable(run, before, search);
-  const objects = new Set(before.map(({ set }) => set.object));
-  if (!classes.every((object) => objects.has(object))) return false;
+  if (lackedObjects(classes, new Set(before.map(({ set }) => set.object))).length > 0) return false;
   const recorded = await recordedOf(run, await run.tomogram(tomogram, { voxelSpacing, signal }), search);
   return isDone(run, before, { ...search, provenance: recordsOf(recorded) });
 }

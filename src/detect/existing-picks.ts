@@ -97,6 +97,11 @@ function refusalOf(
   );
 }
 
+/** The objects that a run has no picks of: it is not done while there are any. */
+export function lackedObjects(objects: readonly string[], found: ReadonlySet<string>): string[] {
+  return objects.filter((object) => !found.has(object));
+}
+
 /**
  * Whether a run has picks of every object, made just so.
  *

@@ -1,14 +1,14 @@
 import type { StoredCandidates } from '../copick/candidates-file.ts';
 import { sanitizeName } from '../copick/layout.ts';
+import type { PicksFilter } from '../copick/pick-sets.ts';
 import { withoutUntrustedRotations } from '../copick/picks-file.ts';
 import type { Project } from '../copick/project.ts';
-import { differingFields, type Provenance, settingsGiven } from '../copick/provenance.ts';
+import type { Provenance } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
-import { listNames, unreadRuns, type WaitOptions } from '../copick/tree.ts';
+import { unreadRuns, type WaitOptions } from '../copick/tree.ts';
 import {
   callback,
   finiteScore,
-  isFields,
   numberPerObject,
   optional,
   ownNumber,
@@ -31,6 +31,18 @@ import {
 import type { ParticlePick, RunPicks } from '../picks/pick.ts';
 import { readFailures } from './failures.ts';
 import { byObject, chosenRuns, type ProjectRunsOptions, runsRules } from './project-runs.ts';
+import {
+  type Author,
+  comparableOf,
+  differencesOf,
+  lookAtRun,
+  originsOfRun,
+  type PickedRecord,
+  particlesOf,
+  type Records,
+  type Usual,
+  Ways,
+} from './run-ways.ts';
 
 /** Options of {@link gatherProject}. */
 export interface GatherProjectOptions extends Pick<ProjectRunsOptions, 'runs' | 'userId' | 'sessionId' | 'signal'> {
@@ -61,10 +73,12 @@ const gatherRules: RulesFor<GatherProjectOptions> = {
   onWarning: /* @__PURE__ */ optional(callback),
 };
 
-/** A run that has no result, and why. */
+/** A run that is not gathered, and why. */
 export interface UngatheredRun {
   readonly run: string;
   readonly reason: string;
+  /** The file or folder that it is about, if there is one. */
+  readonly path?: string | undefined;
   /** Its picks are there, but not what they were made from: only a search without `resume` mends that. */
   readonly hasPicks?: true | undefined;
   /** Of a search that failed: the code of its error, and how many searches have failed so; see `readFailures`. */
@@ -85,8 +99,14 @@ export interface GatheredProject {
   readonly expected: number;
   /** Names of the runs with picks of every object. */
   readonly done: readonly string[];
-  /** Runs whose last search failed, and those whose picks cannot be read. */
+  /** Runs whose last search failed, and those whose files cannot be read. */
   readonly failed: readonly UngatheredRun[];
+  /**
+   * Runs whose picks were made otherwise than those of most runs: by another model, with other thresholds or options, in tomograms of
+   * another voxel spacing although they have that of the others, or by hand; and those whose picks are damaged. A search replaces their
+   * picks only with `overwrite`.
+   */
+  readonly differing: readonly UngatheredRun[];
   /** Runs that were not searched, not for every object, or not to the end; and those that lack the candidates for other thresholds. */
   readonly missing: readonly UngatheredRun[];
   /** Names of the objects that were looked for in any run, sorted. */
@@ -116,10 +136,8 @@ export interface GatheredProject {
  * What was looked for is known by the picks of all runs, and by the candidates of those that lack picks: a run that was searched without
  * candidates, and killed between two of its files, is known to lack one only if another run has it.
  *
- * @throws {@link CryoetPicksError} `conflict` for runs whose model, thresholds or options differ from those of most runs, naming
- *   them and the differences, and for those searched in tomograms of another voxel spacing although they have that of the others;
- *   `not-found` if a named run is absent; `invalid-option` for thresholds where no run has candidates that can be used; what the list of
- *   runs of one of the roots fails with.
+ * @throws {@link CryoetPicksError} `not-found` if a named run is absent; `invalid-option` for thresholds where no run has candidates that
+ *   can be used; what the list of runs of one of the roots fails with.
  *
  * @example
  * ```ts
@@ -156,23 +174,28 @@ export async function gatherSet(
     throw new CryoetPicksError('invalid-option', `gatherProject: ${message}`, { option: 'thresholds' });
   }
   const runs = await chosenRuns(project, options);
-  const particles = new Set(project.objects.filter(({ isParticle }) => isParticle).map(({ name }) => name));
+  const particles = particlesOf(project.objects);
   const ways = new Ways();
-  const failed = new Map<string, string>();
+  const failed = new Map<string, Omit<UngatheredRun, 'run'>>();
+  const damaged = new Map<string, Omit<UngatheredRun, 'run'>>();
   const look = (run: Run, signal: AbortSignal) => lookAtRun(run, { ...author, particles, signal });
   for await (const found of lookedAt(runs, look, options.signal)) {
     if ('error' in found) failed.set(found.run, found.error);
+    else if (found.value.damaged !== undefined) damaged.set(found.run, found.value.damaged);
     else ways.add(found.run, found.value);
   }
   const unread = unreadRuns(project.problems);
   // Without its list of runs, a root may have more of them.
   if (unread.has(undefined)) throw unread.get(undefined);
-  for (const { name } of runs) if (!failed.has(name) && unread.has(name)) failed.set(name, messageOf(unread.get(name)));
+  for (const { name } of runs)
+    if (!failed.has(name) && unread.has(name)) failed.set(name, reasonOfError(unread.get(name)));
 
   const usual = ways.usual();
   const { objects, records } = usual;
   // Of these the voxel spacing may be another one.
-  const apart = runs.filter(({ name }) => !failed.has(name) && ways.voxelSizeOf(name) !== usual.voxelSize);
+  const apart = runs.filter(
+    ({ name }) => !failed.has(name) && !damaged.has(name) && ways.voxelSizeOf(name) !== usual.voxelSize,
+  );
   const another = new Map<string, string>();
   const spacing = (run: Run, signal: AbortSignal) =>
     otherSpacing(run, { ...usual, own: ways.voxelSizeOf(run.name), signal });
@@ -188,19 +211,24 @@ export async function gatherSet(
   const failures: UngatheredRun[] = [];
   const others: UngatheredRun[] = [];
   for (const run of runs) {
-    const unreadable = failed.get(run.name);
-    const { lacks, differs, looked } =
-      unreadable === undefined ? ways.compare(run.name) : { lacks: [], differs: [], looked: [] };
+    const [unreadable, broken] = [failed.get(run.name), damaged.get(run.name)];
+    if (unreadable !== undefined) failures.push({ run: run.name, ...unreadable });
+    if (broken !== undefined) others.push({ run: run.name, ...broken });
+    if (unreadable !== undefined || broken !== undefined) continue;
+    const { lacks, differs, differingObject, looked } = ways.compare(run.name);
     const reasons = [...differs, ...(another.has(run.name) ? [another.get(run.name)!] : [])];
     const failure = recorded.get(run.name);
-    if (unreadable !== undefined) failures.push({ run: run.name, reason: unreadable });
-    else if (reasons.length > 0) others.push({ run: run.name, reason: reasons.join(', ') });
-    else if (lacks.length === 0) searched.push(run);
+    if (reasons.length > 0) {
+      const path = await pathOfPicks(run, { ...author, object: differingObject, signal: options.signal });
+      others.push({ run: run.name, reason: reasons.join(', '), ...(path !== undefined && { path }) });
+    } else if (lacks.length === 0) searched.push(run);
     else if (failure === undefined)
       missing.set(run.name, { run: run.name, reason: reasonOf(lacks, { objects, looked }) });
-    else failures.push({ run: run.name, reason: failure.message, code: failure.code, attempt: failure.attempt });
+    else {
+      const { message: reason, code, attempt, path } = failure;
+      failures.push({ run: run.name, reason, code, attempt, ...(path !== undefined && { path }) });
+    }
   }
-  if (others.length > 0) throw refusalOf(others, searched.length);
   const reading = { ...options, ...author, given, set, objects, records };
   const thresholds = options.from === 'picks' ? undefined : await thresholdsOf(searched, reading);
   const other = thresholds && otherThresholds(thresholds, reading);
@@ -217,6 +245,7 @@ export async function gatherSet(
     expected: runs.length,
     done: done.map(({ name }) => name),
     failed: failures,
+    differing: others,
     missing: runs.flatMap(({ name }) => missing.get(name) ?? []),
     objects,
     ...(thresholds && { thresholds }),
@@ -228,10 +257,7 @@ export async function gatherSet(
   };
 }
 
-/** What made the picks of each object of a run; undefined of picks without a record. */
-type Records = Readonly<Record<string, Provenance | undefined>>;
-
-type Looked<T> = { readonly run: string } & ({ readonly value: T } | { readonly error: string });
+type Looked<T> = { readonly run: string } & ({ readonly value: T } | { readonly error: Omit<UngatheredRun, 'run'> });
 
 /** Looks at runs; a run that cannot be read has an error, and the others are looked at. */
 function lookedAt<T>(
@@ -246,161 +272,11 @@ function lookedAt<T>(
         return { run: run.name, value: await look(run, stop) };
       } catch (error) {
         stop.throwIfAborted();
-        return { run: run.name, error: messageOf(error) };
+        return { run: run.name, error: reasonOfError(error) };
       }
     },
     { concurrency: 8, signal },
   );
-}
-
-interface Author {
-  readonly userId: string;
-  readonly sessionId: string;
-  readonly signal: AbortSignal;
-}
-
-/** What is known of a run before its picks are read. */
-interface LookedRun {
-  readonly records: Records;
-  /** The objects that it was searched for, if it lacks picks of some. */
-  readonly looked: readonly string[];
-  readonly hasCandidates: boolean;
-  /** Of the tomogram, as JSON; undefined if nothing is recorded. */
-  readonly voxelSize: string | undefined;
-}
-
-async function lookAtRun(run: Run, options: Author & { readonly particles: ReadonlySet<string> }): Promise<LookedRun> {
-  const { particles, ...author } = options;
-  const found = await originsOfRun(run, author);
-  const [first] = Object.values(found).filter((one) => one !== undefined) as PickedRecord[];
-  const hasCandidates = await run.hasCandidates(author);
-  const lacks = (first?.model.card?.classes ?? []).some((one) => one !== null && particles.has(one) && !(one in found));
-  return {
-    records: comparableOf(found),
-    looked: hasCandidates && lacks ? await candidateObjects(run, { ...author, model: first!.model }) : [],
-    hasCandidates,
-    voxelSize:
-      first && isFields(first.tomogram)
-        ? JSON.stringify((first.tomogram as { voxelSize?: unknown }).voxelSize)
-        : undefined,
-  };
-}
-
-/** The objects of the candidates of a run that this model found; none if they cannot be read. */
-async function candidateObjects(
-  run: Run,
-  { model, ...author }: Author & { readonly model: PickedRecord['model'] },
-): Promise<readonly string[]> {
-  try {
-    return (await run.readCandidates({ ...author, expected: { model } })).candidates.objects;
-  } catch (error) {
-    author.signal.throwIfAborted();
-    if (isCryoetPicksError(error)) return [];
-    throw error;
-  }
-}
-
-/** What made the picks of each object of a run. */
-async function originsOfRun(run: Run, { userId, sessionId, signal }: Author): Promise<Records> {
-  const records: Record<string, Provenance | undefined> = {};
-  for (const set of await run.pickSets({ userId, sessionId, signal })) {
-    const origin = await set.origin({ signal });
-    if (origin !== undefined) records[set.object] = origin.provenance;
-  }
-  return records;
-}
-
-const comparableOf = (records: Records): Records =>
-  Object.fromEntries(Object.entries(records).map(([object, record]) => [object, record && comparable(record)]));
-
-/** A record without what may differ from run to run: grid and voxels of the tomogram, labels of the mask, a threshold that `maxFalse` chose. */
-function comparable({ tomogram, maskOfRun, threshold, ...record }: Provenance): Provenance {
-  const fixed = record.maxFalse === undefined ? { threshold } : {};
-  return {
-    ...record,
-    ...fixed,
-    settings: settingsGiven(record.settings),
-    tomogram: isFields(tomogram) ? { type: (tomogram as { readonly type?: unknown }).type } : null,
-  };
-}
-
-/** A record without what may differ from object to object. */
-function shared(record: Provenance | undefined): Provenance | undefined {
-  if (record === undefined) return undefined;
-  const { threshold, competitionThreshold, maxFalse, minDistance, max, ...others } = record;
-  return others;
-}
-
-/** What the runs of most have in common. */
-interface Usual {
-  /** Those that any run was searched for in the usual way, sorted. */
-  readonly objects: readonly string[];
-  readonly records: Records;
-  readonly voxelSize: string | undefined;
-}
-
-/** The ways in which the picks of runs were made; there are few of them, whatever the number of runs. */
-class Ways {
-  readonly #ways = new Map<string, { readonly records: Records; readonly looked: readonly string[]; runs: number }>();
-  readonly #voxelSizes = new Map<string | undefined, number>();
-  readonly #byRun = new Map<string, LookedRun>();
-  #usual: Usual = { objects: [], records: {}, voxelSize: undefined };
-
-  add(run: string, { records, looked, hasCandidates, voxelSize }: LookedRun): void {
-    const objects = Object.keys(records).sort();
-    const key = JSON.stringify([objects.map((object) => [object, records[object] ?? null]), looked]);
-    const way = this.#ways.get(key) ?? { records, looked, runs: 0 };
-    way.runs++;
-    this.#ways.set(key, way);
-    if (objects.length > 0) this.#voxelSizes.set(voxelSize, (this.#voxelSizes.get(voxelSize) ?? 0) + 1);
-    this.#byRun.set(run, { records: way.records, looked: way.looked, hasCandidates, voxelSize });
-  }
-
-  /**
-   * The way of most runs; of equally many, that with the most objects, then that of the first run. Objects that other runs were searched
-   * for in the same way are among its own.
-   */
-  usual(): Usual {
-    const size = ({ records }: { readonly records: Records }) => Object.keys(records).length;
-    const ways = [...this.#ways.values()]
-      .filter((way) => size(way) > 0)
-      .sort((a, b) => b.runs - a.runs || size(b) - size(a));
-    const records: Record<string, Provenance | undefined> = { ...ways[0]?.records };
-    const objects = new Set(Object.keys(records));
-    const [way] = Object.values(records).map(shared);
-    for (const { records: own, looked } of ways) {
-      const isAlike = (record: Provenance | undefined) =>
-        record === undefined || way === undefined ? record === way : differingFields(shared(record), way).length === 0;
-      for (const [object, record] of Object.entries(own)) {
-        if (objects.has(object) || !isAlike(record)) continue;
-        objects.add(object);
-        records[object] = record;
-      }
-      if (Object.values(own).every(isAlike)) for (const object of looked) objects.add(object);
-    }
-    const [voxelSize] = [...this.#voxelSizes].sort(([, a], [, b]) => b - a)[0] ?? [];
-    this.#usual = { objects: [...objects].sort(), records, voxelSize };
-    return this.#usual;
-  }
-
-  /** That of the others where one is not known. */
-  voxelSizeOf(run: string): string | undefined {
-    const { voxelSize } = this.#usual;
-    return voxelSize && (this.#byRun.get(run)?.voxelSize ?? voxelSize);
-  }
-
-  hasCandidates(run: string): boolean {
-    return this.#byRun.get(run)!.hasCandidates;
-  }
-
-  /** The objects that a run has no picks of, those that it was searched for, and where its picks were made otherwise than the usual ones. */
-  compare(run: string): Record<'lacks' | 'differs' | 'looked', readonly string[]> {
-    const { records: own, looked } = this.#byRun.get(run)!;
-    const { objects, records: usual } = this.#usual;
-    if (objects.length === 0) return { lacks: ['any object'], differs: [], looked };
-    const differs = toldOnce(Object.keys(own).map((object) => [object, differencesOf(object, own, usual)]));
-    return { lacks: objects.filter((object) => !Object.hasOwn(own, object)), differs, looked };
-  }
 }
 
 /** Why a run was searched in a tomogram of another voxel spacing than the others; undefined if it has no other, or that one. */
@@ -425,31 +301,6 @@ async function otherSpacing(
   return `searched at voxel spacing ${searched}, though it has tomograms at ${there}, as the others have`;
 }
 
-/** How the picks of an object differ from the usual ones. */
-function differencesOf(object: string, own: Records, usual: Records): string[] {
-  if (!Object.hasOwn(usual, object)) return ['picks that the others have not'];
-  const [a, b] = [own[object], usual[object]];
-  if (a === undefined || b === undefined) {
-    if (a === b) return [];
-    const byDetection = 'written by a detection';
-    return a === undefined
-      ? [`not ${byDetection} of this program, or changed since`]
-      : [`${byDetection}, those of the others not`];
-  }
-  return differingFields(a, b).map(({ field, before, now }) => `${field} is ${before}, of the others ${now}`);
-}
-
-/** What differs, each once: with the objects of which it does, unless it does of all. */
-function toldOnce(byObject: readonly (readonly [object: string, differences: readonly string[]])[]): string[] {
-  const objectsOf = new Map<string, string[]>();
-  for (const [object, all] of byObject) {
-    for (const one of all) objectsOf.set(one, [...(objectsOf.get(one) ?? []), object]);
-  }
-  return [...objectsOf].map(([one, objects]) =>
-    objects.length === byObject.length && objects.length > 1 ? one : `${quotedNames(objects)}: ${one}`,
-  );
-}
-
 function reasonOf(
   lacks: readonly string[],
   { objects, looked }: { readonly objects: readonly string[]; readonly looked: readonly string[] },
@@ -459,26 +310,15 @@ function reasonOf(
   return `no picks of ${quotedNames(lacks)}: the detection did not ${isCut ? 'end' : 'look for it, or not end'}`;
 }
 
-/** How many ways are told in which picks were made otherwise. */
-const MAX_TOLD = 3;
-
-function refusalOf(others: readonly UngatheredRun[], usual: number): CryoetPicksError {
-  const byReason = new Map<string, string[]>();
-  for (const { run, reason } of others) byReason.set(reason, [...(byReason.get(reason) ?? []), run]);
-  const ways = [...byReason];
-  const told = ways.slice(0, MAX_TOLD).map(([reason, runs]) => `${listNames(runs)} (${reason})`);
-  const more = ways.slice(MAX_TOLD).flatMap(([, runs]) => runs);
-  if (more.length > 0) told.push(`${listNames(more)} (in other ways)`);
-  return new CryoetPicksError(
-    'conflict',
-    `the picks of ${others.length === 1 ? '1 run' : `${others.length} runs`} were made otherwise than those of ${usual} others: ` +
-      `${told.join(', ')}; leave them out of the option runs, or detect them as the others with the option overwrite`,
-    { option: 'runs', available: others.map(({ run }) => run) },
-  );
+function reasonOfError(error: unknown): Omit<UngatheredRun, 'run'> {
+  const reason = error instanceof Error ? error.message : String(error);
+  const path = isCryoetPicksError(error) ? error.path : undefined;
+  return { reason, ...(path !== undefined && { path }) };
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** The path of the picks of an object; of any without one. */
+async function pathOfPicks(run: Run, filter: PicksFilter): Promise<string | undefined> {
+  return (await run.pickSets(filter))[0]?.path;
 }
 
 interface Reading extends Pick<GatherProjectOptions, 'from' | 'onWarning'>, Omit<Author, 'signal'> {
@@ -565,7 +405,8 @@ async function gatherRun(
   }: Reading & Author & { readonly thresholds: Readonly<Record<string, number>> | undefined },
 ): Promise<GatheredRun> {
   const { userId, sessionId, given, set, objects, records, onWarning } = reading;
-  const now = comparableOf(await originsOfRun(run, { userId, sessionId, signal }));
+  const { records: origins } = await originsOfRun(run, { userId, sessionId, signal });
+  const now = comparableOf(origins);
   const changed = objects.filter((object) => !(object in now) || differencesOf(object, now, records).length > 0);
   if (changed.length > 0) {
     const message = `the picks of ${quotedNames(changed)} in run "${run.name}" were replaced while they were gathered; gather again`;
@@ -650,18 +491,6 @@ function requireThresholds(
       'option thresholds, or take the picks as they are by the option from',
     { path, option: 'thresholds' },
   );
-}
-
-/** The fields of a record that decide which candidates become picks. */
-interface PickedRecord extends Provenance {
-  readonly model: Provenance & { readonly card?: { readonly classes?: readonly (string | null)[] } };
-  readonly threshold: number;
-  readonly competitionThreshold?: number;
-  readonly maxFalse?: unknown;
-  readonly mask: unknown;
-  readonly minDistance: number;
-  readonly acrossObjects: boolean | number;
-  readonly max: number | null;
 }
 
 /** How picks were made of candidates, but for the thresholds. */

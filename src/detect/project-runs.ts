@@ -1,6 +1,7 @@
 import { folderOf } from '../copick/layout.ts';
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
+import { globMatcher } from '../copick/uri.ts';
 import {
   abortSignal,
   callback,
@@ -136,16 +137,56 @@ export type RunResult = DetectedRun | FailedRun;
 /** A result without its warnings. */
 export type Outcome = Omit<DetectedRun, 'warnings'> | Omit<FailedRun, 'warnings'>;
 
+/** Options of {@link chosenRuns}. */
+export interface ChooseRunsOptions extends Pick<ProjectRunsOptions, 'runs' | 'signal'> {
+  /** A name that no run has is a glob. @defaultValue false */
+  readonly globs?: boolean | undefined;
+  /** See `RunsOptions`. */
+  readonly namesOnly?: boolean | undefined;
+}
+
 /** The runs to work on. @throws {@link CryoetPicksError} `not-found` if one that is named is absent. */
-export async function chosenRuns(project: Project, { runs, signal }: ProjectRunsOptions): Promise<readonly Run[]> {
-  const all = await project.runs({ signal });
-  if (runs === undefined) return all;
-  const byName = new Map(all.map((run) => [run.name, run]));
-  const names = [...new Set(runs)];
-  const missing = names.find((name) => !byName.has(name));
-  // Throws, and says which there are.
-  if (missing !== undefined) await project.run(missing, { signal });
-  return names.map((name) => byName.get(name)!);
+export async function chosenRuns(
+  project: Project,
+  { runs: names, globs = false, namesOnly, signal }: ChooseRunsOptions,
+): Promise<readonly Run[]> {
+  const missing = async (name: string): Promise<never> => {
+    // Throws, and says which there are.
+    await project.run(name, { signal });
+    throw new CryoetPicksError('not-found', `run "${name}" appeared meanwhile; start again`);
+  };
+  return chosen(await project.runs({ namesOnly, signal }), { names, globs, missing });
+}
+
+/** Options of {@link chosen}. */
+export interface ChooseOptions {
+  /** Without them, all are chosen. */
+  readonly names: readonly string[] | undefined;
+  /** See {@link ChooseRunsOptions}. */
+  readonly globs?: boolean | undefined;
+  /** Throws for a name that nothing has. */
+  readonly missing: (name: string) => Promise<never> | never;
+}
+
+/**
+ * Chooses things by name, in the order of the names, each thing once. With `globs` each name is first taken as it is, and only if nothing
+ * has it as a glob (`TS_*`), since names may hold the characters of globs.
+ */
+export async function chosen<T extends { readonly name: string }>(
+  all: readonly T[],
+  { names, globs = false, missing }: ChooseOptions,
+): Promise<T[]> {
+  if (names === undefined) return [...all];
+  const byName = new Map(all.map((one) => [one.name, one]));
+  const found = new Set<T>();
+  for (const name of new Set(names)) {
+    const exact = byName.get(name);
+    const matches = exact === undefined && globs ? globMatcher(name) : undefined;
+    const some = exact === undefined ? all.filter((one) => matches?.(one.name)) : [exact];
+    if (some.length === 0) await missing(name);
+    for (const one of some) found.add(one);
+  }
+  return [...found];
 }
 
 /** The runs of one share, in the order of their names; all runs without one. */

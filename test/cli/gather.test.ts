@@ -233,20 +233,69 @@ describe('gather', () => {
 
   it('gather refuses runs whose picks were made otherwise, and names them', async () => {
     await captureCli(['detect', config, '--from-candidates', '--run', 'TS_3_3', '--threshold', 'ribosome=0.9']);
-    const { exitCode, stderr } = await gather('--submission', at('gathered.csv'));
+    const { exitCode, stderr, stdout } = await gather('--submission', at('gathered.csv'));
     expect(exitCode).toBe(1);
+    expect(stdout).toContain('3 runs: 2 done, 0 failed, 0 missing, 1 made otherwise\n');
     expect(stderr).toMatch(
-      /the picks of 1 run were made otherwise than those of 2 others: "TS_3_3" \(.*"ribosome": threshold is 0\.9, of the others 0/,
+      /the picks of run "TS_3_3" were made otherwise: .*"ribosome": threshold is 0\.9, of the others 0\.\d+: \S+_ribosome\.json\n/,
     );
+    expect(stderr).toContain('nothing was written: 1 run of 3 made otherwise; --allow-missing gathers the others\n');
     expect(await readdir(folder)).not.toContain('gathered.csv');
     expect((await gather('--run', 'TS_1*', 'TS_2*')).exitCode).toBe(0);
-    expect(stderr).toContain(
-      'leave them out of --run, or detect them as the others with --overwrite: npx cryoet-picks',
-    );
-    const command = stderr.trimEnd().slice(stderr.indexOf('npx cryoet-picks'));
-    expect(command).toMatch(/ --run TS_3_3 .* --resume --overwrite$/);
-    expect((await doMissing(command)).exitCode).toBe(0);
+    const { replaceCommand } = JSON.parse((await gather('--json')).stdout);
+    expect(stdout).toContain(`which replaces their picks:\n  ${replaceCommand}\n`);
+    expect(replaceCommand).toMatch(/ --run TS_3_3 .* --resume --overwrite$/);
+    expect((await doMissing(replaceCommand)).exitCode).toBe(0);
     expect((await gather()).exitCode).toBe(0);
+  });
+
+  it.each<[string, (path: string, text: string) => Promise<void>, RegExp]>([
+    [
+      'edited',
+      (path, text) => writeFile(path, `${text}\n`),
+      /not written by a detection of this program, or changed since/,
+    ],
+    ['truncated', (path, text) => writeFile(path, text.slice(0, text.length / 2)), /is not JSON/],
+    ['emptied', (path) => writeFile(path, ''), /is not JSON/],
+  ])(
+    'gather tells one run whose picks were %s by hand, writes the others if asked, and prints the command that mends it',
+    async (_, edit, reason) => {
+      const path = at('overlay/ExperimentRuns/TS_2_3/Picks/cryoet-picks_0_ribosome.json');
+      await edit(path, await readFile(path, 'utf8'));
+      for (const more of [[], ['--from-picks']]) {
+        const refused = await gather('--submission', at('gathered.csv'), ...more);
+        expect(refused.exitCode).toBe(1);
+        expect(refused.stdout).toContain('3 runs: 2 done, 0 failed, 0 missing, 1 made otherwise\n');
+        expect(refused.stderr).toMatch(reason);
+        expect(refused.stderr).toContain('run "TS_2_3"');
+        expect(refused.stderr.split(path).length).toBe(2);
+        expect(await readdir(folder)).not.toContain('gathered.csv');
+        const allowed = await gather('--submission', at('gathered.csv'), '--allow-missing', ...more);
+        expect(allowed.exitCode).toBe(0);
+        expect(allowed.stderr).toContain('gathered without 1 run of 3 made otherwise (--allow-missing)\n');
+        const written = parseSubmission(await readFile(at('gathered.csv'), 'utf8'));
+        // A run without picks has no row.
+        expect(written.length).toBeGreaterThan(0);
+        expect(written.map(({ run }) => run)).not.toContain('TS_2_3');
+        await rm(at('gathered.csv'));
+      }
+      const { differing, replaceCommand } = JSON.parse((await gather('--json')).stdout);
+      expect(differing).toMatchObject([{ run: 'TS_2_3', path }]);
+      expect((await doMissing(replaceCommand)).exitCode).toBe(0);
+      expect((await gather()).exitCode).toBe(0);
+    },
+  );
+
+  it('gather leaves a run out of the score, and says so, if its truth is damaged', async () => {
+    const picks = at('overlay/ExperimentRuns/TS_2_3/Picks');
+    const text = await readFile(join(picks, 'ribosome.json'), 'utf8');
+    await rm(join(picks, 'ribosome.json'));
+    await writeFile(join(picks, 'curation_0_ribosome.json'), text.slice(0, text.length / 2));
+    const { exitCode, stderr, stdout } = await gather('--submission', at('gathered.csv'));
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/run "TS_2_3" is not scored: .*ribosome\.json/);
+    expect(stdout).toContain('of 2 runs with a truth of user');
+    expect(parseSubmission(await readFile(at('gathered.csv'), 'utf8')).length).toBe(3);
   });
 
   it('gather beside processes at work tells the runs that they have claimed, and a command that shares the rest with them', async () => {

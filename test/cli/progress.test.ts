@@ -51,6 +51,33 @@ describe('info --progress', () => {
     expect(await progress()).toMatchObject({ claimed: [], missing: ['TS_2_3', 'TS_4_3', 'TS_5_3'] });
   });
 
+  it('info --progress and gather have one rule of what is done: the objects that runs were searched for as most were', async () => {
+    const both = async () => {
+      const gathered = JSON.parse((await captureCli(['gather', config, '--json'])).stdout);
+      const { done, missing } = await progress();
+      const names = (list: readonly { run: string }[]) => list.map(({ run }) => run);
+      const left = [...names(gathered.missing), ...names(gathered.differing)];
+      return {
+        info: { done, missing },
+        gather: { done: runs.filter((run) => !left.includes(run)), missing: names(gathered.missing) },
+      };
+    };
+    await detect(['TS_1_3', 'TS_2_3', 'TS_3_3']);
+    const project = await openProject(config);
+    // A person's picks of an object that nobody looked for are no reason to search all runs for it.
+    const author = { userId: 'cryoet-picks', sessionId: '0' };
+    await (await project.run('TS_1_3')).writePicks([], { ...author, objects: ['virus-like-particle'] });
+    expect((await both()).info).toEqual({ done: ['TS_1_3', 'TS_2_3', 'TS_3_3'], missing: ['TS_4_3', 'TS_5_3'] });
+    expect((await both()).gather).toEqual({ done: ['TS_2_3', 'TS_3_3'], missing: ['TS_4_3', 'TS_5_3'] });
+    await (await project.run('TS_1_3')).delete();
+    // The only picks that are left, of one object: the candidates tell that the other one was looked for.
+    for (const run of ['TS_2_3', 'TS_3_3'])
+      await rm(join(folder, `overlay/ExperimentRuns/${run}/Picks/cryoet-picks_0_ribosome.json`));
+    const { info, gather } = await both();
+    expect(info).toEqual(gather);
+    expect(info.done).toEqual([]);
+  });
+
   it('info --progress and gather tell a failure in the words of the command line, once with the name of the run', async () => {
     const reason = 'tomogram "x" in run "TS_3_3" lacks chunks; set the option allowMissingChunks';
     await detect(['TS_1_3']);

@@ -165,17 +165,17 @@ describe('gatherProject', () => {
     [
       'threshold',
       (project) => detect(project, { runs: ['TS_2'], thresholds: { ribosome: 0.6 } }),
-      /^the picks of 1 run were made otherwise than those of 3 others: "TS_2" \("ribosome": threshold is 0\.6, of the others 0\.8\)/,
+      /^"ribosome": threshold is 0\.6, of the others 0\.8$/,
     ],
     [
       'model',
       (project) => detect(project, { runs: ['TS_2', 'TS_4'], model: { ...model, sha256: 'other' }, overwrite: true }),
-      /"TS_[24]" \(model\.sha256 is "other", of the others "abc"\)/,
+      /^model\.sha256 is "other", of the others "abc"$/,
     ],
     [
       'options',
       (project) => detect(project, { runs: ['TS_3'], settings: { inverted: true } }),
-      /"TS_3" \(settings\.inverted is true, of the others not given\)/,
+      /^settings\.inverted is true, of the others not given$/,
     ],
     [
       'objects',
@@ -183,22 +183,56 @@ describe('gatherProject', () => {
         const run = await project.run('TS_1');
         await run.writePicks([], { userId: 'cryoet-picks', sessionId: '0', objects: ['apo-ferritin'] });
       },
-      /"TS_1" \("apo-ferritin": picks that the others have not\)/,
+      /^"apo-ferritin": picks that the others have not$/,
     ],
     [
       'hand',
       (_, overlay) => edit(overlay, picksKey('TS_2', 'virus'), (text) => `${text}\n`),
-      /"TS_2" \("virus": not written by a detection of this program, or changed since\)/,
+      /^"virus": not written by a detection of this program, or changed since$/,
     ],
-  ])('gatherProject refuses runs by name whose %s differs', async (_, change, message) => {
+    [
+      'file, truncated,',
+      (_, overlay) => edit(overlay, picksKey('TS_2', 'virus'), (text) => text.slice(0, text.length / 2)),
+      /TS_2\/Picks\/cryoet-picks_0_virus\.json.* is not JSON/,
+    ],
+  ])(
+    'gatherProject tells the runs whose %s differs, by name, with path and reason, and gathers the others',
+    async (_, change, reason) => {
+      const { project, overlay } = await fourRuns();
+      await detect(project);
+      await change(project, overlay);
+      for (const from of ['candidates', 'picks'] as const) {
+        const { done, differing, failed, missing, picks } = await gathered(project, { from });
+        expect({ failed, missing }).toEqual({ failed: [], missing: [] });
+        expect(differing.length).toBeGreaterThan(0);
+        for (const { run, ...told } of differing) {
+          expect(done).not.toContain(run);
+          expect(told).toMatchObject({
+            reason: expect.stringMatching(reason),
+            path: expect.stringMatching(new RegExp(`/ExperimentRuns/${run}/Picks/cryoet-picks_0_[a-z-]+\\.json$`)),
+          });
+        }
+        expect(picks.map(({ run }) => run)).toEqual(done);
+        expect([...done, ...differing.map(({ run }) => run)].sort()).toEqual(runs);
+      }
+    },
+  );
+
+  it('gatherProject tells a damaged file of a person as one run, too, and takes a detection for the usual way of equally many', async () => {
     const { project, overlay } = await fourRuns();
-    await detect(project);
-    await change(project, overlay);
-    const error = await gatherProject(project).catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ code: 'conflict', message: expect.stringMatching(message) });
-    const named = (error as { available: string[] }).available;
-    const kept = runs.filter((run) => !named.includes(run));
-    expect((await gatherProject(project, { runs: kept })).done).toEqual(kept);
+    const pick = { object: 'virus', position: { x: 10, y: 20, z: 30 }, score: 1 };
+    const me = { userId: 'me', sessionId: '1' };
+    for (const run of await project.runs()) await run.writePicks([pick], me);
+    const key: StoreKey = '/ExperimentRuns/TS_3/Picks/me_1_virus.json';
+    await edit(overlay, key, (text) => text.slice(0, -9));
+    const mine = await gathered(project, me);
+    expect(mine.picks.map(({ run }) => run)).toEqual(['TS_1', 'TS_2', 'TS_4']);
+    expect(mine.differing).toEqual([
+      { run: 'TS_3', path: `memory${key}`, reason: expect.stringContaining('is not JSON') },
+    ]);
+    await detect(project, { runs: ['TS_1', 'TS_2'] });
+    await edit(overlay, picksKey('TS_1', 'virus'), (text) => `${text}\n`);
+    expect((await gatherProject(project)).done).toEqual(['TS_2']);
   });
 
   it.each<[string, Partial<DetectProjectOptions>, GatherProjectOptions]>([
@@ -260,17 +294,21 @@ describe('gatherProject', () => {
     ]);
   });
 
-  it('gatherProject refuses a run that was searched at another voxel spacing, if it has that of the others', async () => {
+  it('gatherProject leaves out a run that was searched at another voxel spacing, if it has that of the others', async () => {
     const { project, overlay, shared } = await fourRuns();
     const folder = subStore(shared, '/ExperimentRuns/TS_2/VoxelSpacing10.300/denoised.zarr');
     await writeTomogram(folder, sourceOf(noise(shape, 9), shape, { voxelSize: [10.3, 10.3, 10.3] }), { levels: 1 });
     await detect(project, { voxelSpacing: 10, runs: ['TS_1', 'TS_3', 'TS_4'] });
     await detect(project, { voxelSpacing: 10.3, runs: ['TS_2'] });
-    await expect(gathered(project)).rejects.toMatchObject({
-      code: 'conflict',
-      message: expect.stringContaining('"TS_2" (searched at voxel spacing 10.3, though it has tomograms at 10'),
+    expect(await gathered(project)).toMatchObject({
+      done: ['TS_1', 'TS_3', 'TS_4'],
+      differing: [
+        {
+          run: 'TS_2',
+          reason: expect.stringMatching(/^searched at voxel spacing 10.3, though it has tomograms at 10/),
+        },
+      ],
     });
-    expect((await gathered(project, { runs: ['TS_1', 'TS_3', 'TS_4'] })).done.length).toBe(3);
     // Where a run has no other tomogram, it is searched in that one.
     const without: Store = {
       ...shared,
@@ -366,7 +404,10 @@ describe('gatherProject', () => {
     const { done, failed, missing } = await gathered(project);
     expect({ done, missing: missing.map(({ run }) => run) }).toEqual({ done: ['TS_1', 'TS_2'], missing: ['TS_3'] });
     expect(failed).toEqual([
-      { run: 'TS_4', code: expect.any(String), attempt: 2, reason: expect.stringContaining('no memory') },
+      {
+        ...{ run: 'TS_4', code: 'model-failed', attempt: 2, reason: expect.stringContaining('no memory') },
+        path: expect.stringContaining('/TS_4/VoxelSpacing10.000/denoised.zarr'),
+      },
     ]);
     await detect(project, { runs: ['TS_3', 'TS_4'] });
     expect(await gathered(project)).toMatchObject({ done: runs, failed: [], missing: [] });
