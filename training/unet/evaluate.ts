@@ -81,10 +81,12 @@ function picked(
 const tolerance = 0.005;
 
 /**
- * Chooses for each object the highest threshold that is as good as the best one, rounded down, which keeps false positives few. An object
- * without candidates keeps the threshold of the card.
+ * Chooses for each object one of the thresholds that are as good as the best one, rounded down. An object without candidates keeps the
+ * threshold of the card.
  *
- * The balanced set is chosen by F1; that of the competition by F4, and by F1 for objects that it does not score.
+ * The balanced set is chosen by F1: the middle, in log-odds, of those that are as good, since real particles score lower than simulated
+ * ones. That of the competition is chosen by F4, and by F1 for objects that it does not score: the highest, which keeps false positives
+ * few.
  */
 function chosen(runs: readonly ScoredRun[], card: Thresholds, set: ThresholdSet): Thresholds {
   const { objects } = sweepThresholds(runs);
@@ -95,10 +97,20 @@ function chosen(runs: readonly ScoredRun[], card: Thresholds, set: ThresholdSet)
       const isScored = set === 'competition' && cziiRules.objects[name]?.weight !== 0;
       const values = isScored ? curve.fbeta : f1(curve);
       const most = values.reduce((a, b) => Math.max(a, b), 0);
-      const highest = curve.thresholds.filter((_, i) => values[i]! >= most - tolerance).at(-1)!;
-      return [name, Math.floor(highest * 1000) / 1000];
+      const good = curve.thresholds.filter((_, i) => values[i]! >= most - tolerance);
+      const [lowest, highest] = [good[0]!, good.at(-1)!];
+      const threshold = set === 'balanced' ? sigmoid((logOdds(lowest) + logOdds(highest)) / 2) : highest;
+      return [name, Math.floor(threshold * 1000) / 1000];
     }),
   );
+}
+
+function logOdds(score: number): number {
+  return Math.log(score / (1 - Math.min(score, 1 - 1e-6)));
+}
+
+function sigmoid(odds: number): number {
+  return 1 / (1 + Math.exp(-odds));
 }
 
 function f1({ precision, recall }: SweepCurve): Float64Array {
