@@ -77,16 +77,18 @@ function picked(
   });
 }
 
-/** Tolerance of F1 and F4: their random variation with so few particles. */
-const tolerance = 0.005;
+/**
+ * The share of the best F1 or F4 that is as good as the best. For F4 it is the random variation with so few particles. For F1 it is
+ * lower, since real particles score lower than simulated ones.
+ */
+const asGood: Readonly<Record<ThresholdSet, number>> = { balanced: 0.965, competition: 0.995 };
 
 /**
  * Chooses for each object one of the thresholds that are as good as the best one, rounded down. An object without candidates keeps the
  * threshold of the card.
  *
- * The balanced set is chosen by F1: the middle, in log-odds, of those that are as good, since real particles score lower than simulated
- * ones. That of the competition is chosen by F4, and by F1 for objects that it does not score: the highest, which keeps false positives
- * few.
+ * The balanced set is chosen by F1: the lowest, which finds real particles too, but none below that of the competition. That of the competition is chosen by F4, and by F1 for
+ * objects that it does not score: the highest, which keeps false picks few.
  */
 function chosen(runs: readonly ScoredRun[], card: Thresholds, set: ThresholdSet): Thresholds {
   const { objects } = sweepThresholds(runs);
@@ -97,20 +99,11 @@ function chosen(runs: readonly ScoredRun[], card: Thresholds, set: ThresholdSet)
       const isScored = set === 'competition' && cziiRules.objects[name]?.weight !== 0;
       const values = isScored ? curve.fbeta : f1(curve);
       const most = values.reduce((a, b) => Math.max(a, b), 0);
-      const good = curve.thresholds.filter((_, i) => values[i]! >= most - tolerance);
-      const [lowest, highest] = [good[0]!, good.at(-1)!];
-      const threshold = set === 'balanced' ? sigmoid((logOdds(lowest) + logOdds(highest)) / 2) : highest;
+      const good = curve.thresholds.filter((_, i) => values[i]! >= asGood[set] * most);
+      const threshold = good.at(set === 'balanced' ? 0 : -1)!;
       return [name, Math.floor(threshold * 1000) / 1000];
     }),
   );
-}
-
-function logOdds(score: number): number {
-  return Math.log(score / (1 - Math.min(score, 1 - 1e-6)));
-}
-
-function sigmoid(odds: number): number {
-  return 1 / (1 + Math.exp(-odds));
 }
 
 function f1({ precision, recall }: SweepCurve): Float64Array {
@@ -199,15 +192,19 @@ for (const split of validating) validation.push(...(await search(configOf(split)
 const lowest = picked(validation, { thresholds: floor, acrossObjects: false });
 const choice = (set: ThresholdSet) =>
   values.keep || (values.choose ?? set) !== set ? card[set] : chosen(lowest, card[set], set);
-const sets: Sets = { balanced: choice('balanced'), competition: choice('competition') };
+const competition = choice('competition');
+const balanced = Object.fromEntries(
+  Object.entries(choice('balanced')).map(([name, threshold]) => [name, Math.max(threshold, competition[name]!)]),
+);
+const sets: Sets = { balanced, competition };
 const validated = values.keep ? undefined : report(`validation: ${validation.length} tomograms`, validation);
 const scores: Record<string, object> = {};
 for (const split of ['test', 'hard']) {
   if (!existsSync(configOf(split))) continue;
   const { runs, seconds, megavoxels } = await search(configOf(split), model);
   const speed = (seconds / megavoxels).toFixed(3);
-  const { competition, balanced } = report(`${split}: ${runs.length} tomograms, ${speed} s per Mvoxel`, runs);
-  scores[split] = { tomograms: runs.length, ...summary(competition), balanced: balance(balanced) };
+  const reports = report(`${split}: ${runs.length} tomograms, ${speed} s per Mvoxel`, runs);
+  scores[split] = { tomograms: runs.length, ...summary(reports.competition), balanced: balance(reports.balanced) };
 }
 await model.dispose();
 if (values.fill) {
