@@ -55,7 +55,7 @@ describe('surroundings', () => {
   it('surroundings keep known particles where they are', () => {
     const positions = [{ object: 'ribosome', position: { x: 1000, y: 1000, z: 500 } }];
     const { picks } = simulateScene({ shape, seed: 2, surroundings: full, positions });
-    expect(picks).toEqual([{ ...positions[0], score: 1 }]);
+    expect(picks).toEqual([{ ...positions[0], score: 1, transform: expect.any(Array) }]);
   });
 
   it('surroundings are the same for the same seed', async () => {
