@@ -94,6 +94,12 @@ export function overlayClaims(project: Project, options: OverlayClaimsOptions = 
   const pathOf = overlayStore.pathOf.bind(overlayStore);
   const root = pathOf('/.cryoet-picks');
   const kept = keptFolders(pathOf('/'));
+  let hasResults = false;
+  // An overlay of claims alone goes when the last one ends, and may be made anew: nothing of it is lost.
+  const keepResults = async () => {
+    hasResults ||= (await namesIn(pathOf('/'))).some((name) => !name.startsWith('.'));
+    if (hasResults) kept.holds(pathOf('/'));
+  };
   const claims = fileClaims(root, {
     files: {
       ...nodeFiles,
@@ -105,7 +111,6 @@ export function overlayClaims(project: Project, options: OverlayClaimsOptions = 
           await removeEmpty(made);
           throw error;
         }
-        kept.holds(path);
       },
     },
     lease: lease * 1000,
@@ -124,9 +129,24 @@ export function overlayClaims(project: Project, options: OverlayClaimsOptions = 
       requireArgument('claims.next', 'names', names, listOf('names', text));
       const { group, ...others } = requireOptions('claims.next', options, nextRules);
       const folder = relative(root, pathOf(folderOfClaims(fileName(group))));
-      return claims.next(names.map(fileName), { ...others, group: folder });
+      await keepResults();
+      const claim = await claims.next(names.map(fileName), { ...others, group: folder });
+      return (
+        claim && {
+          ...claim,
+          async release() {
+            await keepResults();
+            await claim.release();
+          },
+        }
+      );
     },
   };
+}
+
+/** What a folder holds; nothing if it is not there or cannot be read. */
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return readdir(folder).catch(() => []);
 }
 
 /** The file system, by its calls. */

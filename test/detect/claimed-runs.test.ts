@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -287,6 +287,19 @@ describe('detectProject with claims', () => {
     });
     expect(statuses(results)).toEqual(['TS_10 detected']);
     expect(await readdir(folder)).toEqual(['gone']);
+  });
+
+  it('an overlay that held claims alone may go, as it does when the last of several processes gives its claim back', async () => {
+    const folder = await tempDir();
+    const project = openAt(folder, await tomograms(['TS_1']));
+    const claims = overlayClaims(project);
+    const options = { group: 'g', isOpen: async () => true };
+    const first = await claims.next(['TS_1'], options);
+    await rm(join(folder, 'overlay'), { recursive: true });
+    await first!.release();
+    const second = await claims.next(['TS_1'], options);
+    expect(second).toMatchObject({ name: 'TS_1' });
+    await second!.release();
   });
 
   it('a claim that can never be had ends the work once the runs that other jobs have begun are done', async () => {
