@@ -93,14 +93,15 @@ export function planTiles(shape: Zyx, spec: TileSpec, options: PlanOptions = {})
   const { outputStride = 1, tileMultiple: multiple = outputStride } = spec;
   requireOptions('planTiles', options, planRules);
   const { window = 'gaussian', channels = channelCount(spec) } = options;
+  checkTiles(shape, { tile: spec.tile, outputStride, multiple });
   const asked = options.overlap ?? spec.overlap ?? usualOverlap(spec.tile, multiple);
-  checkPlanOptions(shape, {
+  checkPlanOptions({
     ...options,
     tile: spec.tile,
     tileMultiple: spec.tileMultiple,
     bytesPerVoxel: spec.bytesPerVoxel,
     overlap: asked,
-    outputStride,
+    multiple,
     window,
     channels,
   });
@@ -252,18 +253,24 @@ export interface PlanOptions {
 /** More tiles, and more weights of them, than any tomogram needs, and few enough that the plan itself stays small. */
 const [MAX_TILES, MAX_WEIGHTS] = [1_000_000, 10_000_000];
 
+/** Tiles, and what their starts and edges are multiples of. */
+interface TilesToLay {
+  readonly tile: Zyx;
+  readonly outputStride: number;
+  readonly multiple: number;
+}
+
 /** Options with all defaults filled in, but for the sweep axis. */
-type FilledOptions = Omit<TileSpec, 'classes' | 'offsets'> &
-  PlanOptions & { readonly overlap: Zyx; readonly outputStride: number; readonly channels: number };
+type FilledOptions = Pick<TileSpec, 'tile' | 'tileMultiple' | 'bytesPerVoxel'> &
+  PlanOptions & { readonly overlap: Zyx; readonly multiple: number; readonly channels: number };
 
 /** Number of channels of a model that are blended. */
 function channelCount({ classes, offsets }: TileSpec): number {
   return classes ? classes.filter((name) => name !== null).length + (offsets?.length ?? 0) : 1;
 }
 
-/** @throws {@link CryoetPicksError} `invalid-option` for options from which no plan can be made. */
-function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
-  const { tile, tileMultiple, bytesPerVoxel, memory, overlap, outputStride, window, channels, axis } = options;
+/** @throws {@link CryoetPicksError} `invalid-option` for tiles that cannot be laid, whatever they share. */
+function checkTiles(shape: Zyx, { tile, outputStride, multiple }: TilesToLay): void {
   if (![1, 2, 4].includes(outputStride))
     fail('outputStride', `output stride ${describeValue(outputStride)} must be 1, 2 or 4`);
   requireWholeNumbers('shape', shape, 1);
@@ -272,8 +279,12 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
     const works = formatZyx(tile.map((edge) => Math.ceil(edge / outputStride) * outputStride));
     fail('tile', `tile ${formatZyx(tile)} is not a multiple of the output stride ${outputStride}; ${works} would be`);
   }
-  const multiple = tileMultiple ?? outputStride;
-  requireMultiple(options, multiple);
+  requireMultiple({ tile, outputStride, multiple });
+}
+
+/** @throws {@link CryoetPicksError} `invalid-option` for options from which no plan can be made. */
+function checkPlanOptions(options: FilledOptions): void {
+  const { tile, tileMultiple, bytesPerVoxel, memory, overlap, multiple, window, channels, axis } = options;
   requireWholeNumbers('overlap', overlap, 0);
   if (typeof memory === 'number' && (tileMultiple === undefined || bytesPerVoxel === undefined)) {
     const fields = 'tileMultiple and bytesPerVoxel';
@@ -305,7 +316,7 @@ function checkPlanOptions(shape: Zyx, options: FilledOptions): void {
 /** @throws {@link CryoetPicksError} `invalid-option` for more tiles than {@link MAX_TILES}, or more weights than {@link MAX_WEIGHTS}. */
 function requireSmallPlan(
   shape: Zyx,
-  { tile, overlap, outputStride }: Required<Pick<FilledOptions, 'tile' | 'overlap' | 'outputStride'>>,
+  { tile, overlap, outputStride }: Pick<FilledOptions, 'tile' | 'overlap'> & { readonly outputStride: number },
 ): void {
   const counts = AXES.map((axis) => tilesOfEdge(axis, tile[axis], shape, overlap));
   const count = counts.reduce((product, one) => product * one);
@@ -321,7 +332,7 @@ function requireSmallPlan(
   );
 }
 
-function requireMultiple({ tile, outputStride }: FilledOptions, multiple: number): void {
+function requireMultiple({ tile, outputStride, multiple }: TilesToLay): void {
   if (!Number.isSafeInteger(multiple) || multiple < 1 || multiple % outputStride !== 0) {
     fail(
       'tileMultiple',

@@ -376,6 +376,18 @@ describe('planTiles', () => {
       { tile: [12, 12, 12], tileMultiple: 3, outputStride: 2 },
       'tileMultiple 3 is not a whole multiple of the output stride 2',
     ],
+    [
+      'a multiple of null, as JSON has NaN',
+      [9, 9, 9],
+      { tile: [4, 4, 4], tileMultiple: null as unknown as number },
+      'tileMultiple null is not a whole multiple of the output stride 1',
+    ],
+    [
+      'a multiple that is a bigint',
+      [9, 9, 9],
+      { tile: [4, 4, 4], tileMultiple: 2n as unknown as number },
+      'tileMultiple the bigint 2 is not a whole multiple of the output stride 1',
+    ],
     ['a stride of 3', [9, 9, 9], { tile: [3, 3, 3], outputStride: 3 as 2 }, 'output stride 3 must be 1, 2 or 4'],
     ['an unknown window', [9, 9, 9], { tile: [3, 3, 3], window: 'box' as 'crop' }, 'available: "crop", "linear"'],
     ['an unknown axis', [9, 9, 9], { tile: [3, 3, 3], axis: 3 as 2 }, 'axis 3 must be 0 (z), 1 (y) or 2 (x)'],

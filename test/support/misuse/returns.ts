@@ -2523,7 +2523,6 @@ export const returns: readonly RightReturns[] = [
       'toFloat32: volume.stride': '[1, 2, 3]',
       'writeTomogram: options.chunkShape': '[1, 2, 3]',
       'planTiles: shape': '[1, 2, 3]',
-      'planTiles: options.overlap': '[1, 2, 3]',
       'functionModel: options.tile': '[1, 2, 3]',
       'formatModelSpec: spec.tile': '[1, 2, 3]',
       'onnxModel: options.spec.tile': '[1, 2, 3]',
