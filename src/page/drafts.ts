@@ -101,7 +101,8 @@ export function draftsIn({ drafts: store, idOf }: Pick<Collection, 'drafts' | 'i
     if (isReadOnly) return writeNow(of, draft);
     try {
       await (store as Store).set(keyOf(of), new TextEncoder().encode(formatDraft(draft)));
-      localStorage.removeItem(nameOf(of));
+      // What was kept while the page was being left, as this was on its way, is later than this.
+      if ((inBrowser(of)?.time ?? Number.NEGATIVE_INFINITY) < draft.time) localStorage.removeItem(nameOf(of));
     } catch (error) {
       if (!isCryoetPicksError(error)) throw error;
       isReadOnly = error.code === 'read-only';
@@ -110,7 +111,9 @@ export function draftsIn({ drafts: store, idOf }: Pick<Collection, 'drafts' | 'i
   };
   const readLast = async (of: DraftOf): Promise<Draft | undefined> => {
     await last;
-    const found = [await inStore(of), inBrowser(of)].filter((draft) => draft !== undefined);
+    const stored = await inStore(of);
+    // Of two of one millisecond that of the browser is the later one: it is kept as the page is being left.
+    const found = [inBrowser(of), stored].filter((draft) => draft !== undefined);
     return found.sort((a, b) => b.time - a.time)[0];
   };
   return {

@@ -53,6 +53,31 @@ describe('drafts', () => {
     expect(await draftsIn({ drafts: store, idOf: () => 'test' }).read(of)).toEqual(draft(3));
   });
 
+  it('what is kept as the page is left outlives a draft that was on its way then, of the same millisecond, too', async () => {
+    for (const time of [2, 3]) {
+      const inner = memoryStore();
+      let arrive = () => {};
+      const store: Store = {
+        ...inner,
+        async set(key, value, options) {
+          await new Promise<void>((resolve) => {
+            arrive = resolve;
+          });
+          return inner.set(key, value, options);
+        },
+      };
+      const drafts = draftsIn({ drafts: store, idOf: () => 'project' });
+      const written = drafts.write(of, draft(2));
+      await pause();
+      const last = { ...draft(time), changes: new Map([['b', { decision: 'accepted' }]]) } as Draft;
+      drafts.writeNow(of, last);
+      arrive();
+      await written;
+      expect(await drafts.read(of)).toEqual(last);
+      kept.clear();
+    }
+  });
+
   it('a store that cannot be written is asked once', async () => {
     const { store, calls } = failing('set', 'read-only', 9);
     const drafts = draftsIn({ drafts: store, idOf: () => 'test' });

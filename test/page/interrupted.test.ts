@@ -7,6 +7,7 @@ import {
   addFar,
   kept as browser,
   drain,
+  killPages,
   leavePages,
   model,
   noisyProject,
@@ -56,6 +57,7 @@ async function killedAt(
     delete: (...call: Parameters<Store['delete']>) => (count < write ? remove.apply(given.overlay, call) : hang()),
   });
   const end = await Promise.race([save().then(() => 'done' as const), killed]);
+  killPages();
   Object.assign(given.overlay, { set, delete: remove });
   return { isDone: end === 'done' };
 }

@@ -17,8 +17,17 @@ export const kept: Map<string, string> = new Map();
 /** Listeners of the window, so that a test can leave the page. */
 const leaving = new Set<() => void>();
 
+/** What pages will do in a while, such as keeping a draft. */
+const later = new Set<ReturnType<typeof setTimeout>>();
+const start = globalThis.setTimeout;
+
 /** As much of a browser as a page needs that draws nothing. */
 export function stubBrowser(): void {
+  globalThis.setTimeout = ((...call: Parameters<typeof setTimeout>) => {
+    const timer = start(...call);
+    later.add(timer);
+    return timer;
+  }) as typeof setTimeout;
   Object.assign(globalThis, {
     requestAnimationFrame: (react: () => void) => setTimeout(react, 0),
     addEventListener: (name: string, react: () => void) => name === 'pagehide' && leaving.add(react),
@@ -33,6 +42,13 @@ export function stubBrowser(): void {
 /** Does what a browser does when its pages are left. */
 export function leavePages(): void {
   for (const react of leaving) react();
+  leaving.clear();
+}
+
+/** Ends pages as a crash of the browser does: nothing that they were about to do happens. */
+export function killPages(): void {
+  for (const timer of later) clearTimeout(timer);
+  later.clear();
   leaving.clear();
 }
 
