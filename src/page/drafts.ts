@@ -97,12 +97,16 @@ export function draftsIn({ drafts: store, idOf }: Pick<Collection, 'drafts' | 'i
     return text === null ? undefined : parseDraft(text);
   };
   const writeNow = (of: DraftOf, draft: Draft) => localStorage.setItem(nameOf(of), formatDraft(draft));
+  /** True for what was kept while the page was being left and a draft was on its way, maybe in the same millisecond. */
+  const isLaterInBrowser = (of: DraftOf, draft: Draft): boolean => {
+    const text = localStorage.getItem(nameOf(of));
+    return text !== null && text !== formatDraft(draft) && (parseDraft(text)?.time ?? 0) >= draft.time;
+  };
   const write = async (of: DraftOf, draft: Draft) => {
     if (isReadOnly) return writeNow(of, draft);
     try {
       await (store as Store).set(keyOf(of), new TextEncoder().encode(formatDraft(draft)));
-      // What was kept while the page was being left, as this was on its way, is later than this.
-      if ((inBrowser(of)?.time ?? Number.NEGATIVE_INFINITY) < draft.time) localStorage.removeItem(nameOf(of));
+      if (!isLaterInBrowser(of, draft)) localStorage.removeItem(nameOf(of));
     } catch (error) {
       if (!isCryoetPicksError(error)) throw error;
       isReadOnly = error.code === 'read-only';
