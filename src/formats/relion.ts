@@ -3,7 +3,7 @@ import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { TextContent } from '../core/text-pieces.ts';
 import { type ParticlePick, picksByRun, type RunPicks } from '../picks/pick.ts';
-import { type Rotation, rotationFromEuler } from '../picks/rotation.ts';
+import { product, type Rotation, rotationFromEuler } from '../picks/rotation.ts';
 import { type Point, toPhysical, toVoxel, type VoxelPlacement, type Zyx } from '../space/grid.ts';
 import {
   checkVoxelSize,
@@ -544,12 +544,6 @@ function statedSizes(row: StarRow, optics: Optics): StatedSize[] {
 function lengthIn(row: StarRow | undefined, label: string): number | undefined {
   const cell = row?.text(label);
   return cell === undefined || /^[+-]?(?:<?n\/?an?>?|none|null|inf)$/i.test(cell) ? undefined : row!.number(label);
-}
-
-function product(a: Rotation, b: Rotation): Rotation {
-  return a.map((row) =>
-    [0, 1, 2].map((j) => row[0] * b[0][j]! + row[1] * b[1][j]! + row[2] * b[2][j]!),
-  ) as unknown as Rotation;
 }
 
 function turned([rowX, rowY, rowZ]: Rotation, { x, y, z }: Point): Point {

@@ -11,7 +11,7 @@ import {
 import { type Progress, withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { isPlaced, notPick, type ParticlePick } from '../picks/pick.ts';
-import { deviationFromRotation, type Rotation, rotationOf } from '../picks/rotation.ts';
+import { deviationFromRotation, identity, type Rotation, rotationOf } from '../picks/rotation.ts';
 import { type Box, boxShape, facesOf, type VoxelGrid, voxelCount, voxelOf, type Zyx } from '../space/grid.ts';
 import {
   assertVolumeSource,
@@ -21,7 +21,6 @@ import {
   type VolumeSource,
 } from '../volume/volume.ts';
 import { RealTransform, transformShape } from './fft.ts';
-import { identity } from './rotations.ts';
 import { type MissingWedge, multiplyBy, seenBy, transferTable, wedgeRule } from './transfer.ts';
 import { emptyCube, turnInto } from './turn.ts';
 
@@ -90,11 +89,11 @@ export async function averageParticles(
   const cube = emptyCube(half);
   for (const [index, { position, rotation }] of placed.entries()) {
     signal?.throwIfAborted();
-    const box = boxAround(voxelOf(source.grid, position), rotation, { half, voxelSize, grid: source.grid });
+    const [z, y, x] = voxelOf(source.grid, position);
+    const box = boxAround([z, y, x], rotation, { half, voxelSize, grid: source.grid });
     const shape = boxShape(box);
     const cut = contiguousVolume(new Float32Array(voxelCount(shape)), shape);
     await readPaddedInto(source, box, cut.data, { signal });
-    const [z, y, x] = voxelOf(source.grid, position);
     const centre: Zyx = [z - box.start[0], y - box.start[1], x - box.start[2]];
     turnInto(cube, { volume: cut, voxelSize: source.grid.voxelSize, centre }, rotation, voxelSize);
     await sum.add(cube, rotation, signal);

@@ -1,10 +1,9 @@
 import { type Steps, withTurns } from '../core/concurrency.ts';
-import type { Rotation } from '../picks/rotation.ts';
+import { type Rotation, transposed } from '../picks/rotation.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/grid.ts';
 import { contiguousVolume, readPaddedInto, type Volume, type VolumeSource } from '../volume/volume.ts';
 import { RealTransform, transformShape } from './fft.ts';
 import type { TurnedMask } from './mask.ts';
-import { transposed } from './rotations.ts';
 import type { Template } from './template.ts';
 import { multiplyBy, type Transfer, transferTable } from './transfer.ts';
 import { type Centred, emptyCube, middleOf, turnInto } from './turn.ts';

@@ -2,6 +2,7 @@ import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { formatZyx, type Zyx } from '../space/grid.ts';
 import type { Volume } from '../volume/volume.ts';
+import { moduleBytes } from '../wasm/instantiate.ts';
 
 /** Lines that are transformed together: so many complex numbers are a line of a processor's cache. */
 const LINES = 8;
@@ -235,7 +236,6 @@ async function startPffft(): Promise<Pffft> {
 }
 
 async function instantiate(base64: string): Promise<PffftExports> {
-  const code = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const memory: { bytes?: Uint8Array } = {};
   const imports = {
     a: () => {
@@ -246,7 +246,7 @@ async function instantiate(base64: string): Promise<PffftExports> {
     c: (to: number, from: number, bytes: number) => memory.bytes?.copyWithin(to, from, from + bytes),
   };
   try {
-    const { instance } = await WebAssembly.instantiate(code, { a: imports });
+    const { instance } = await WebAssembly.instantiate(moduleBytes(base64), { a: imports });
     const exports = instance.exports as unknown as PffftExports;
     memory.bytes = new Uint8Array(exports.d.buffer);
     exports.e();

@@ -1,9 +1,8 @@
 import { fieldsOf, finiteLength, optional, positiveLength, type Rule, requireArgument } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { Rotation } from '../picks/rotation.ts';
+import { type Rotation, transposed } from '../picks/rotation.ts';
 import { formatZyx, sameZyx } from '../space/grid.ts';
 import { asVolume, contiguousVolume, toFloat32, type Volume, type VolumeLike } from '../volume/volume.ts';
-import { transposed } from './rotations.ts';
 import type { Template } from './template.ts';
 import { middleOf, turnInto } from './turn.ts';
 

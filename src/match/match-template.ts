@@ -15,7 +15,7 @@ import {
 } from '../core/arguments.ts';
 import { type Progress, withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { deviationFromRotation, type Rotation, rotationOf, transformOf } from '../picks/rotation.ts';
+import { deviationFromRotation, identity, type Rotation, rotationOf, transformOf } from '../picks/rotation.ts';
 import {
   type Box,
   formatZyx,
@@ -39,7 +39,7 @@ import {
 import { type Comparison, templateTurner, tomogramPart } from './correlate.ts';
 import { transformShape } from './fft.ts';
 import { maskOf, type SphericalMask } from './mask.ts';
-import { evenRotations, identity, type SymmetryGroup, symmetryRotations } from './rotations.ts';
+import { evenRotations, type SymmetryGroup, symmetryRotations } from './rotations.ts';
 import type { Template } from './template.ts';
 import {
   type ContrastTransfer,

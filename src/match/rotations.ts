@@ -1,6 +1,6 @@
 import { describeValue } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type Rotation, rotationFromEuler } from '../picks/rotation.ts';
+import { identity, product, type Rotation, rotationFromEuler, transposed } from '../picks/rotation.ts';
 
 /**
  * A point group of rotations, with its axes as in RELION: `C5` and `D5` have their 5-fold axis along z, `D5` a 2-fold one along x;
@@ -118,34 +118,9 @@ export function angleBetween(a: Rotation, b: Rotation): number {
   return (Math.atan2(sine, (x[0] + y[1] + z[2] - 1) / 2) * 180) / Math.PI;
 }
 
-/** The matrix product: first `b`, then `a`. */
-export function product(a: Rotation, b: Rotation): Rotation {
-  const row = ([x, y, z]: Vector): Vector => [
-    x * b[0][0] + y * b[1][0] + z * b[2][0],
-    x * b[0][1] + y * b[1][1] + z * b[2][1],
-    x * b[0][2] + y * b[1][2] + z * b[2][2],
-  ];
-  return [row(a[0]), row(a[1]), row(a[2])];
-}
-
-/** The inverse of a rotation. */
-export function transposed([x, y, z]: Rotation): Rotation {
-  return [
-    [x[0], y[0], z[0]],
-    [x[1], y[1], z[1]],
-    [x[2], y[2], z[2]],
-  ];
-}
-
 type Vector = readonly [number, number, number];
 
 /** The rotation that turns nothing. */
-export const identity: Rotation = [
-  [1, 0, 0],
-  [0, 1, 0],
-  [0, 0, 1],
-];
-
 function fold(n: number, axis: Vector): Rotation {
   return rotationAbout(axis, 360 / n);
 }

@@ -17,6 +17,7 @@ import { formatZyx, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.t
 import { resampled } from '../volume/resample.ts';
 import { contiguousVolume, readInto, type Volume, type VolumeSource } from '../volume/volume.ts';
 import { RealTransform, transformShape } from './fft.ts';
+import { frequencyAt } from './transfer.ts';
 import { emptyCube } from './turn.ts';
 
 /** A shape to look for, solid or hollow, around its centre; the axis of a tube or a disc is z. Lengths in Å. */
@@ -280,14 +281,13 @@ async function lowPassed(
   const transform = await RealTransform.of(transformShape(least));
   const spectrum = transform.newSpectrum();
   await withTurns(transform.forward(volume, spectrum), signal);
-  const [nz, ny] = transform.shape;
-  const nx = transform.shape[2];
-  const wrapped = (index: number, length: number) => (index <= length / 2 ? index : index - length) / length;
+  const [nz, ny, nx] = transform.shape;
   let at = 0;
   for (let k = 0; k < nz; k++) {
-    const z = wrapped(k, nz);
+    // Per voxel.
+    const z = frequencyAt(k, nz, 1);
     for (let j = 0; j < ny; j++) {
-      const y = wrapped(j, ny);
+      const y = frequencyAt(j, ny, 1);
       for (let i = 0; i < transform.width; i++, at += 2) {
         const x = i / nx;
         const squared = (z * z + y * y + x * x) / (fine * fine);

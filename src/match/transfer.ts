@@ -96,8 +96,8 @@ export function transferTable({ shape, width }: RealTransform, voxelSize: number
   return table;
 }
 
-/** In Å⁻¹; the upper half of the indices are negative frequencies. */
-function frequencyAt(index: number, length: number, voxelSize: number): number {
+/** The frequency of an index along z or y of a spectrum, in Å⁻¹; the upper half of the indices are negative frequencies. */
+export function frequencyAt(index: number, length: number, voxelSize: number): number {
   return (index <= length / 2 ? index : index - length) / (length * voxelSize);
 }
 

@@ -2,7 +2,7 @@ import { withTurns } from '../core/concurrency.ts';
 import { boxShape, type Zyx } from '../space/grid.ts';
 import { contiguousVolume, readInto, type VolumeSource } from '../volume/volume.ts';
 import { RealTransform, transformShape } from './fft.ts';
-import type { Transfer } from './transfer.ts';
+import { frequencyAt, type Transfer } from './transfer.ts';
 
 /** Edge of the boxes in which the spectrum is measured, in voxels, and their number along each axis. */
 const EDGE = 64;
@@ -88,13 +88,11 @@ interface Power {
 
 function addPower(spectrum: Float32Array, transform: RealTransform, { voxelSize, step, power, counts }: Power): void {
   const [nz, ny, nx] = transform.shape;
-  const frequency = (index: number, length: number) =>
-    (index <= length / 2 ? index : index - length) / (length * voxelSize);
   let at = 0;
   for (let k = 0; k < nz; k++) {
-    const z = frequency(k, nz);
+    const z = frequencyAt(k, nz, voxelSize);
     for (let j = 0; j < ny; j++) {
-      const y = frequency(j, ny);
+      const y = frequencyAt(j, ny, voxelSize);
       for (let i = 0; i < transform.width; i++, at += 2) {
         const bin = Math.round(Math.hypot(z, y, i / (nx * voxelSize)) / step);
         power[bin] += spectrum[at] ** 2 + spectrum[at + 1] ** 2;

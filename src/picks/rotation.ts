@@ -68,6 +68,13 @@ export function transformOf([x, y, z]: Rotation): Transform {
   ];
 }
 
+/** The rotation that turns nothing. */
+export const identity: Rotation = [
+  [1, 0, 0],
+  [0, 1, 0],
+  [0, 0, 1],
+];
+
 /** True for the identity, to the last bit. */
 export function isIdentity(rotation: Rotation): boolean {
   return rotation.every((row, i) => row.every((value, j) => value === (i === j ? 1 : 0)));
@@ -86,12 +93,23 @@ function dot(a: Row, b: Row): number {
   return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 }
 
-function transposed([x, y, z]: Rotation): Rotation {
+/** The inverse of a rotation. */
+export function transposed([x, y, z]: Rotation): Rotation {
   return [
     [x[0], y[0], z[0]],
     [x[1], y[1], z[1]],
     [x[2], y[2], z[2]],
   ];
+}
+
+/** The matrix product: first `b`, then `a`. */
+export function product(a: Rotation, b: Rotation): Rotation {
+  const row = ([x, y, z]: Row): Row => [
+    x * b[0][0] + y * b[1][0] + z * b[2][0],
+    x * b[0][1] + y * b[1][1] + z * b[2][1],
+    x * b[0][2] + y * b[1][2] + z * b[2][2],
+  ];
+  return [row(a[0]), row(a[1]), row(a[2])];
 }
 
 function cosine(angle: number): number {

@@ -16,6 +16,7 @@ import { RealTransform } from '../../src/match/fft.ts';
 import { multiplyBy, seenBy, transferTable } from '../../src/match/transfer.ts';
 import { transformOf } from '../../src/picks/rotation.ts';
 import { voxelCount } from '../../src/space/grid.ts';
+import { correlation } from '../support/volume-values.ts';
 import { noise, sourceOf } from '../support/volumes.ts';
 
 const mirror = [
@@ -41,18 +42,6 @@ function ribosomeOn(grid: VoxelGrid): Volume {
     molecule: { species: speciesNamed('ribosome'), position, rotation: [1, 0, 0, 0, 1, 0, 0, 0, 1] },
   });
   return volume;
-}
-
-function correlation({ data: a }: Volume, { data: b }: Volume): number {
-  const mean = (data: Float32Array) => data.reduce((sum, value) => sum + value, 0) / data.length;
-  const [ma, mb] = [mean(a), mean(b)];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += (a[i]! - ma) * (b[i]! - mb);
-    aa += (a[i]! - ma) ** 2;
-    bb += (b[i]! - mb) ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
 }
 
 describe('averageParticles', () => {

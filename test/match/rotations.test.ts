@@ -3,14 +3,12 @@ import { createRandom } from '../../src/entry/simulate.ts';
 import {
   angleBetween,
   evenRotations,
-  product,
   rotationAbout,
   rotationsNear,
   type SymmetryGroup,
   symmetryRotations,
-  transposed,
 } from '../../src/match/rotations.ts';
-import { deviationFromRotation, type Rotation } from '../../src/picks/rotation.ts';
+import { deviationFromRotation, product, type Rotation, transposed } from '../../src/picks/rotation.ts';
 
 const random = createRandom(11);
 

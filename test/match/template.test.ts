@@ -12,6 +12,7 @@ import {
 } from '../../src/entry/index.ts';
 import { createRandom, drawMolecule, type Rotation, speciesNamed } from '../../src/entry/simulate.ts';
 import { voxelCount } from '../../src/space/grid.ts';
+import { correlation } from '../support/volume-values.ts';
 import { sourceOf } from '../support/volumes.ts';
 
 const rotation: Rotation = createRandom(4).rotation();
@@ -24,18 +25,6 @@ function ribosome(shape: Zyx, voxelSize: number, background = 0): VolumeSource {
   const position = { x: 70 + middle(2), y: 5 + middle(1), z: -20 + middle(0) };
   drawMolecule(volume, { grid, molecule: { species: speciesNamed('ribosome'), position, rotation } });
   return sourceFromArray(volume, grid);
-}
-
-function correlation({ data: a }: Volume, { data: b }: Volume): number {
-  const mean = (data: Float32Array) => data.reduce((sum, value) => sum + value, 0) / data.length;
-  const [ma, mb] = [mean(a), mean(b)];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += (a[i]! - ma) * (b[i]! - mb);
-    aa += (a[i]! - ma) ** 2;
-    bb += (b[i]! - mb) ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
 }
 
 /** The molecule itself, drawn where the template says that it is. */
