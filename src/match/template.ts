@@ -46,7 +46,7 @@ export interface MakeTemplateOptions {
    * @defaultValue `'inverted'`
    */
   readonly contrast?: 'inverted' | 'kept' | undefined;
-  /** Where the low-pass filter lets half of the amplitude pass, in Å. @defaultValue twice `voxelSize` */
+  /** The resolution at which the low-pass filter halves the amplitude, in Å. @defaultValue twice `voxelSize` */
   readonly resolution?: number | undefined;
   /** Radius of the ball, around the centre, that holds the object, in Å. @defaultValue half the shortest edge of a map; that of a shape */
   readonly radius?: number | undefined;
