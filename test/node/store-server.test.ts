@@ -436,7 +436,11 @@ describe('what the server of view writes', () => {
   });
 
   it('a fifth body while four are being sent is put off', async () => {
-    const held = [1, 2, 3, 4].map((i) => openPut(`${picks}/slow_${i}_ribosome.json`, 'Content-Length: 100'));
+    const length = 'Expect: 100-continue\r\nContent-Length: 100';
+    const held = [1, 2, 3, 4].map((i) => openPut(`${picks}/slow_${i}_ribosome.json`, length));
+    // Each is told to go on, so that the fifth is the fifth.
+    const told = held.map((socket) => new Promise((resolve) => socket.once('data', resolve)));
+    expect((await Promise.all(told)).map(String)).toEqual(Array(4).fill('HTTP/1.1 100 Continue\r\n\r\n'));
     await expect
       .poll(async () => (await put(`${picks}/fifth_1_ribosome.json`, '{}', fresh)).status, {
         interval: 20,
