@@ -214,11 +214,12 @@ export async function deleteCandidatesOf(
 const FORMAT = 'cryoet-picks candidates';
 const VERSION = 1;
 
-/** Bytes of the columns for each candidate. */
+/** Bytes of the columns for each candidate, and of its orientation, where candidates have some. */
 const ROW_BYTES = 30;
+const ROTATION_BYTES = 36;
 
 /** Candidates of a file at most: their columns take 2 GiB. */
-const MAX_CANDIDATES = Math.floor(2 ** 31 / ROW_BYTES);
+const MAX_CANDIDATES = Math.floor(2 ** 31 / (ROW_BYTES + ROTATION_BYTES));
 
 /** Bytes of the first line, which names up to 65536 objects. */
 const MAX_LINE_BYTES = 2 ** 26;
@@ -250,6 +251,8 @@ const headerSchema = v.object({
       calibration: v.optional(calibrationSchema),
     }),
   ),
+  /** Whether candidates have orientations. */
+  rotations: v.optional(v.boolean()),
   madeBy: v.record(v.string(), v.unknown()),
 });
 
@@ -264,7 +267,7 @@ function ownCalibration({ calibration = {} }: Candidates, object: string): Calib
 
 /** The bytes of a file of candidates: gzip of a line of JSON and the columns, little-endian. */
 async function formatCandidates(candidates: Candidates, { run, provenance }: Described): Promise<Uint8Array> {
-  const { grid, objects, objectIndices, positions, scores, minDistances, floors } = candidates;
+  const { grid, objects, objectIndices, positions, scores, rotations, minDistances, floors } = candidates;
   const { thresholds, competitionThresholds } = candidates;
   const { shape, voxelSize, origin } = grid;
   const header: v.InferOutput<typeof headerSchema> & { readonly format: string; readonly version: number } = {
@@ -282,9 +285,11 @@ async function formatCandidates(candidates: Candidates, { run, provenance }: Des
       lowestThreshold: candidates.lowestThresholds[name]!,
       calibration: ownCalibration(candidates, name),
     })),
+    ...(rotations && { rotations: true }),
     madeBy: provenance,
   };
-  const parts = [`${JSON.stringify(header)}\n`, positions, scores, objectIndices] as BlobPart[];
+  const columns = [positions, scores, objectIndices, ...(rotations ? [rotations] : [])];
+  const parts = [`${JSON.stringify(header)}\n`, ...columns] as BlobPart[];
   const compressed = new Blob(parts).stream().pipeThrough(new CompressionStream('gzip'));
   return new Uint8Array(await new Response(compressed).arrayBuffer());
 }
@@ -317,9 +322,9 @@ async function parseCandidates(
         path,
       });
     }
-    const maxBytes = line.length + ROW_BYTES * header.candidates;
+    const maxBytes = line.length + rowBytes(header) * header.candidates;
     const content = await inflate(bytes, { format: 'gzip', maxBytes });
-    const candidates = { ...described(header), ...columnsOf(content.subarray(line.length), header.candidates) };
+    const candidates = { ...described(header), ...columnsOf(content.subarray(line.length), header) };
     requireCandidates(candidates, 'readCandidates');
     const fault = faultOf(candidates);
     if (fault !== undefined) throw corrupt(fault);
@@ -355,9 +360,12 @@ function described({ grid, objects }: v.InferOutput<typeof headerSchema>) {
   };
 }
 
+/** A number of a rotation at most, as it is rounded. */
+const MAX_COSINE = 1 + 1e-5;
+
 /** What no search of a tomogram gives, if candidates have it. */
 function faultOf(candidates: Candidates): string | undefined {
-  const { grid, objects, floors, lowestThresholds, objectIndices, positions, scores } = candidates;
+  const { grid, objects, floors, lowestThresholds, objectIndices, positions, scores, rotations } = candidates;
   if (!grid.shape.every((length) => Number.isInteger(length) && length > 0)) {
     return `its grid has ${formatZyx(grid.shape)} voxels, expected at least one along each axis`;
   }
@@ -371,6 +379,8 @@ function faultOf(candidates: Candidates): string | undefined {
   // As scores are kept.
   const least = objects.map((object) => Math.fround(floors[object]!));
   const isNear = nearGrid(grid);
+  const unturned = rotations?.findIndex((number) => !(Math.abs(number) <= MAX_COSINE)) ?? -1;
+  if (unturned >= 0) return `its rotations hold ${rotations![unturned]}, expected numbers from −1 to 1`;
   for (let i = 0; i < scores.length; i++) {
     const [score, index] = [scores[i]!, objectIndices[i]!];
     if (!(score >= least[index]! && score < Number.POSITIVE_INFINITY)) {
@@ -394,10 +404,25 @@ function nearGrid(grid: VoxelGrid): (x: number, y: number, z: number) => boolean
   return (x, y, z) => isWithin(x, 'x') && isWithin(y, 'y') && isWithin(z, 'z');
 }
 
+interface ColumnsHeader {
+  /** How many there are. */
+  readonly candidates: number;
+  readonly rotations?: boolean | undefined;
+}
+
+function rowBytes({ rotations }: ColumnsHeader): number {
+  return ROW_BYTES + (rotations ? ROTATION_BYTES : 0);
+}
+
 /** The columns of so many candidates. */
-function columnsOf(bytes: Uint8Array, count: number): Pick<Candidates, 'positions' | 'scores' | 'objectIndices'> {
-  if (bytes.length !== ROW_BYTES * count) {
-    const message = `its columns have ${bytes.length} bytes, expected ${ROW_BYTES * count} of ${count} candidates`;
+function columnsOf(
+  bytes: Uint8Array,
+  header: ColumnsHeader,
+): Pick<Candidates, 'positions' | 'scores' | 'objectIndices' | 'rotations'> {
+  const { candidates: count, rotations } = header;
+  const row = rowBytes(header);
+  if (bytes.length !== row * count) {
+    const message = `its columns have ${bytes.length} bytes, expected ${row * count} of ${count} candidates`;
     throw new CryoetPicksError('corrupt-data', message);
   }
   // Copies, because columns must begin at multiples of the length of their numbers.
@@ -405,6 +430,7 @@ function columnsOf(bytes: Uint8Array, count: number): Pick<Candidates, 'position
   return {
     positions: new Float64Array(part(0, 24)),
     scores: new Float32Array(part(24, 28)),
-    objectIndices: new Uint16Array(part(28, 30)),
+    objectIndices: new Uint16Array(part(28, ROW_BYTES)),
+    ...(rotations && { rotations: new Float32Array(part(ROW_BYTES, row)) }),
   };
 }

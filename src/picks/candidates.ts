@@ -30,7 +30,7 @@ import { type Calibration, calibrationsRule } from '../inference/calibration.ts'
 import { givenNumbers, isOneLabelUsual, type Thresholds, thresholdsRule } from '../inference/thresholds.ts';
 import type { Peak } from '../peaks/planes.ts';
 import { comparePlaces, greedyNms, isBeforeInSpace } from '../space/cell-grid.ts';
-import type { Point, VoxelGrid } from '../space/grid.ts';
+import type { Point, Transform, VoxelGrid } from '../space/grid.ts';
 import { orderOf, type ParticlePick, toPick } from './pick.ts';
 import { pointsAt, type Scored } from './suppress.ts';
 
@@ -68,6 +68,11 @@ export interface Candidates {
   readonly positions: Float64Array;
   /** The score of each candidate. */
   readonly scores: Float32Array;
+  /**
+   * The orientation of each candidate, if the search turned a template: the rows x, y, z of the rotation that takes the object to the
+   * tomogram, nine numbers; zeros for a candidate without one. Absent if none has one.
+   */
+  readonly rotations?: Float32Array | undefined;
 }
 
 /** Options of {@link collectCandidates}. */
@@ -85,9 +90,9 @@ export interface CollectCandidatesOptions
 }
 
 /**
- * Collects the peaks of a search as candidates; scores become float32, as score maps hold them.
+ * Collects the peaks of a search as candidates; scores become float32, as score maps hold them. Orientations are kept.
  *
- * Takes 30 bytes for each; with `candidatesPerObject`, for at most twice as many as are kept.
+ * Takes 30 bytes for each, 66 with orientations; with `candidatesPerObject`, for at most twice as many as are kept.
  *
  * @param peaks - What `localMaxima` finds with `floors` as thresholds.
  * @throws {@link CryoetPicksError} `invalid-option` for a peak of an object that is not in `objects`.
@@ -153,12 +158,10 @@ export function joinCandidates(found: Candidates, before: Candidates): Candidate
     objects.map(() => Number.NEGATIVE_INFINITY),
     Number.POSITIVE_INFINITY,
   );
-  const add = ({ positions, scores, objectIndices, ...from }: Candidates, isWanted: (object: string) => boolean) => {
-    for (let i = 0; i < scores.length; i++) {
-      const object = from.objects[objectIndices[i]];
-      if (!isWanted(object)) continue;
-      const position = { x: positions[3 * i], y: positions[3 * i + 1], z: positions[3 * i + 2] };
-      columns.add(indices.get(object)!, { object, position, score: scores[i] });
+  const add = (from: Candidates, isWanted: (object: string) => boolean) => {
+    for (let i = 0; i < from.scores.length; i++) {
+      const pick = pickOf(from, i);
+      if (isWanted(pick.object)) columns.add(indices.get(pick.object)!, pick);
     }
   };
   add(before, (object) => !fresh.has(object));
@@ -220,6 +223,8 @@ class Columns {
   #objectIndices = new Uint16Array(1024);
   #positions = new Float64Array(3 * 1024);
   #scores = new Float32Array(1024);
+  /** Made when the first orientation comes. */
+  #rotations: Float32Array | undefined;
   /** By object: how many there are, how many there may be until the worst are dropped, and the score below which they were. */
   readonly #counts: number[];
   readonly #limits: number[];
@@ -233,7 +238,7 @@ class Columns {
     this.#last = thresholds.map(() => undefined);
   }
 
-  add(object: number, { position: { x, y, z }, score }: ParticlePick): void {
+  add(object: number, { position: { x, y, z }, score, transform }: ParticlePick): void {
     const last = this.#last[object];
     if (last !== undefined && score < last) return;
     const at = this.#length++;
@@ -241,6 +246,8 @@ class Columns {
     this.#objectIndices[at] = object;
     this.#positions.set([x, y, z], 3 * at);
     this.#scores[at] = score;
+    if (transform) this.#rotations ??= new Float32Array(9 * this.#scores.length);
+    this.#rotations?.set(transform ? numbersOfRotation(transform) : noRotation, 9 * at);
     if (++this.#counts[object] <= this.#limits[object]) return;
     this.#dropWorst(object);
     // Many may be left; then it takes as many again before the next look.
@@ -248,7 +255,7 @@ class Columns {
   }
 
   /** The columns without spare memory, and the last score of each object of which some were dropped. */
-  finish(): Pick<Candidates, 'objectIndices' | 'positions' | 'scores'> & {
+  finish(): Pick<Candidates, 'objectIndices' | 'positions' | 'scores' | 'rotations'> & {
     readonly last: readonly (number | undefined)[];
   } {
     this.#counts.forEach((_, object) => {
@@ -258,6 +265,7 @@ class Columns {
       objectIndices: this.#objectIndices.slice(0, this.#length),
       positions: this.#positions.slice(0, 3 * this.#length),
       scores: this.#scores.slice(0, this.#length),
+      ...(this.#rotations && { rotations: this.#rotations.slice(0, 9 * this.#length) }),
       last: this.#last,
     };
   }
@@ -270,6 +278,7 @@ class Columns {
     this.#objectIndices = grown(new Uint16Array(2 * this.#objectIndices.length), this.#objectIndices);
     this.#positions = grown(new Float64Array(2 * this.#positions.length), this.#positions);
     this.#scores = grown(new Float32Array(2 * this.#scores.length), this.#scores);
+    if (this.#rotations) this.#rotations = grown(new Float32Array(2 * this.#rotations.length), this.#rotations);
   }
 
   /** Drops what is worse than the last one to keep of an object, and keeps the order of the rest. */
@@ -286,12 +295,20 @@ class Columns {
       if (this.#objectIndices[i] === object && this.#scores[i] < last) continue;
       this.#objectIndices[to] = this.#objectIndices[i];
       this.#positions.copyWithin(3 * to, 3 * i, 3 * i + 3);
+      this.#rotations?.copyWithin(9 * to, 9 * i, 9 * i + 9);
       this.#scores[to++] = this.#scores[i];
     }
     this.#counts[object] -= this.#length - to;
     this.#length = to;
   }
 }
+
+/** The rotation of a transform, row by row. */
+function numbersOfRotation(transform: Transform): number[] {
+  return transform.slice(0, 3).flatMap((row) => row.slice(0, 3));
+}
+
+const noRotation: readonly number[] = new Array(9).fill(0);
 
 /** True where picks may lie: a function of a position in Å. */
 export type Mask = (position: Point) => boolean;
@@ -417,16 +434,23 @@ const candidatesRule: Rule = {
     objectIndices: { expected: 'a Uint16Array', isValid: (value) => value instanceof Uint16Array },
     positions: { expected: 'a Float64Array', isValid: (value) => value instanceof Float64Array },
     scores: { expected: 'a Float32Array', isValid: (value) => value instanceof Float32Array },
+    rotations: {
+      expected: 'a Float32Array',
+      isValid: (value) => value === undefined || value instanceof Float32Array,
+    },
   },
 };
 
 /** What is wrong with the columns of candidates, one of which belongs to the other two. */
-function columnsFault({ objects, objectIndices, positions, scores }: Candidates): string | undefined {
+function columnsFault({ objects, objectIndices, positions, scores, rotations }: Candidates): string | undefined {
   if (objectIndices.length !== scores.length) {
     return `objectIndices has ${objectIndices.length} entries, expected ${scores.length}, as many as scores`;
   }
   if (positions.length !== 3 * scores.length) {
     return `positions has ${positions.length} numbers, expected ${3 * scores.length}, three for each of scores`;
+  }
+  if (rotations !== undefined && rotations.length !== 9 * scores.length) {
+    return `rotations has ${rotations.length} numbers, expected ${9 * scores.length}, nine for each of scores`;
   }
   const beyond = objectIndices.findIndex((index) => index >= objects.length);
   if (beyond < 0) return undefined;
@@ -619,11 +643,25 @@ export function bestFirst(candidates: Candidates, members: Uint32Array): Uint32A
 /** A candidate as a pick. */
 export function pickOf(candidates: Candidates, index: number): ParticlePick {
   const { objects, objectIndices, scores } = candidates;
+  const transform = transformAt(candidates, index);
   return {
     object: objects[objectIndices[index]],
     position: positionOf(candidates, index),
     score: scores[index],
+    ...(transform && { transform }),
   };
+}
+
+function transformAt({ rotations }: Candidates, index: number): Transform | undefined {
+  const numbers = rotations?.subarray(9 * index, 9 * index + 9);
+  if (!numbers?.some((number) => number !== 0)) return undefined;
+  const [xx, xy, xz, yx, yy, yz, zx, zy, zz] = numbers;
+  return [
+    [xx!, xy!, xz!, 0],
+    [yx!, yy!, yz!, 0],
+    [zx!, zy!, zz!, 0],
+    [0, 0, 0, 1],
+  ];
 }
 
 function positionOf({ positions }: Candidates, index: number): Point {

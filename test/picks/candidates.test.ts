@@ -11,6 +11,7 @@ import {
   picksFromCandidates,
   suppressAcrossObjects,
   suppressNearby,
+  type Transform,
   toPick,
   type Warning,
 } from '../../src/entry/index.ts';
@@ -297,6 +298,33 @@ describe('collectCandidates', () => {
         expect(candidates.lowestThresholds).toEqual({ a: isCut ? last : 0 });
       }),
     );
+  });
+
+  it('collectCandidates keeps the orientation of each candidate that has one, however many were dropped before it', async () => {
+    const turned = (index: number): Transform => {
+      const [cos, sin] = [Math.fround(Math.cos(index)), Math.fround(Math.sin(index))];
+      return [
+        [cos, -sin, 0, 0],
+        [sin, cos, 0, 0],
+        [0, 0, 1, 0],
+        [0, 0, 0, 1],
+      ];
+    };
+    const peaks = Array.from({ length: 3000 }, (_, x) => ({
+      ...{ grid: gridOf([1, 1, 9999]), voxel: [0, 0, x] as const, object: 'a', score: ((x * 7919) % 3001) / 3001 },
+      ...(x % 3 > 0 && { transform: turned(x) }),
+    }));
+    const candidates = await collectCandidates(peaks, {
+      ...{ grid: gridOf([1, 1, 9999]), objects: ['a'], thresholds: { a: 2 }, minDistances: { a: 0 }, floors: { a: 0 } },
+      candidatesPerObject: 100,
+    });
+    const best = peaks.toSorted((a, b) => b.score - a.score).slice(0, 100);
+    const picks = picksFromCandidates(candidates, { thresholds: candidates.lowestThresholds });
+    expect(picks.map(({ position, transform }) => ({ position, transform }))).toEqual(
+      best.map((peak) => ({ position: toPick(peak).position, transform: peak.transform })),
+    );
+    const wrong = { ...candidates, rotations: new Float32Array(9) };
+    expect(() => picksFromCandidates(wrong)).toThrow('rotations has 9 numbers, expected 900, nine for each of scores');
   });
 
   it('collectCandidates refuses a peak of an object that it was not told of, and numbers that are missing', async () => {

@@ -67,6 +67,28 @@ describe('candidates of a run', () => {
     );
   });
 
+  it('candidates are read with their orientations, also beside those of other objects that have none', async () => {
+    const run = await emptyRun();
+    const rotations = Float32Array.of(...new Array(9).fill(0), 0, -1, 0, 1, 0, 0, 0, 0, 1, ...new Array(9).fill(0));
+    const written = { ...some(), rotations };
+    await run.writeCandidates(written, { ...me, provenance });
+    expect((await run.readCandidates(me)).candidates).toEqual(written);
+    const membrane = {
+      ...{ ...some(), objects: ['membrane'], objectIndices: Uint16Array.of(0, 0, 0) },
+      ...{ thresholds: { membrane: 0.5 }, minDistances: { membrane: 0 }, floors: { membrane: 0 } },
+      lowestThresholds: { membrane: 0 },
+    };
+    await run.writeCandidates(membrane, { ...me, provenance, keepOthers: true });
+    const { candidates } = await run.readCandidates(me);
+    expect(candidates.objects).toEqual(['ribosome', 'virus', 'membrane']);
+    expect(candidates.rotations).toEqual(Float32Array.of(...rotations, ...new Array(27).fill(0)));
+    const wrong = { ...written, rotations: rotations.map((number) => 2 * number) };
+    await expect(run.writeCandidates(wrong, me)).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining('its rotations hold -2, expected numbers from −1 to 1'),
+    });
+  });
+
   it('a file of candidates whose first line is not UTF-8 is damaged, and no character of it is replaced', async () => {
     const overlay = memoryStore();
     const run = await emptyRun(overlay);
@@ -365,7 +387,7 @@ describe('candidates of a run', () => {
       'of fewer than no candidates',
       (bytes) => header(bytes, (text) => text.replace('"candidates":3', '"candidates":-1')),
       'corrupt-data',
-      /candidates is -1: it must be a whole number from 0 to 71582788; detect again/,
+      /candidates is -1: it must be a whole number from 0 to 32537631; detect again/,
     ],
     [
       'of more candidates than a file holds',
