@@ -66,6 +66,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'model',
     'model-card',
     'function-model',
+    'feature-model',
     'wrappers',
     'activation',
     'score',

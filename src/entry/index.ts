@@ -96,6 +96,7 @@ export type { WindowName } from '../tiles/window.ts';
 // Models
 export { type FunctionModelOptions, functionModel, type ScoreTile } from '../inference/function-model.ts';
 export type { Calibration } from '../inference/calibration.ts';
+export type { FeatureModel } from '../inference/feature-model.ts';
 export type {
   Activation,
   DisposableModel,

@@ -102,6 +102,11 @@ export interface ScoreCallOptions {
    * stay the caller's: the model only reads them, and no longer does when `score` has settled. @defaultValue false
    */
   readonly transfer?: boolean | undefined;
+  /**
+   * What to give: `scores`, or in place of the classes the `features` of a model that has some. A model without features need not
+   * look at it. @defaultValue 'scores'
+   */
+  readonly output?: 'scores' | 'features' | undefined;
 }
 
 /** Anything that scores a batch of tiles. The code that opens a model disposes it. */
@@ -122,6 +127,8 @@ export interface Model {
    * before. @defaultValue 1
    */
   readonly callsAtOnce?: number | undefined;
+  /** How many features `score` gives of each cell if it is asked for them by `output`. Absent of a model that has none. */
+  readonly featureCount?: number | undefined;
   dispose(): Promise<void>;
 }
 
@@ -176,6 +183,7 @@ export function requireScoreCall<T extends ScoreCallOptions>(tiles: TileBatch, o
 const callRules: RulesFor<ScoreCallOptions> = {
   signal: /* @__PURE__ */ optional(abortSignal),
   transfer: /* @__PURE__ */ optional(flag),
+  output: /* @__PURE__ */ oneOf('scores', 'features', undefined),
 };
 
 const edges: Rule = {

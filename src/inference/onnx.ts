@@ -16,6 +16,7 @@ import {
 import { CryoetPicksError } from '../core/errors.ts';
 import { formatZyx, type Zyx } from '../space/grid.ts';
 import { type ExternalData, withWeights } from './external-data.ts';
+import { withoutFeatures } from './feature-model.ts';
 import {
   type DisposableModel,
   disposable,
@@ -64,7 +65,7 @@ export interface OnnxOptions {
 
 /**
  * Loads an ONNX network: one float32 input `[n, 1, z, y, x]`, one output `[n, class, z, y, x]`, the sizes fixed or symbolic. A second
- * output is allowed if it is named `features`; it is not read.
+ * output named `features`, `[n, feature, z, y, x]`, makes it a {@link FeatureModel}; it is computed for those who ask for it.
  *
  * A session blocks the thread it runs on, in Node and in single-threaded wasm, so cancellation and progress act between
  * calls; keep the model in a worker where that matters. A file of fixed batch size is run as often as it takes.
@@ -175,6 +176,7 @@ export async function openSession(
     const model = { ort, session, spec, ports };
     return disposable({
       spec,
+      featureCount: ports.features?.count,
       async score(tiles, options: SessionCallOptions = {}) {
         const scores = await scoreTiles(model, tiles, requireScoreCall(tiles, options));
         return options.transfer ? { ...scores, tiles: tiles.data } : scores;
@@ -266,9 +268,11 @@ interface LoadedModel {
 async function scoreTiles(
   model: LoadedModel,
   tiles: TileBatch,
-  { signal, into }: SessionCallOptions,
+  { signal, into, output = 'scores' }: SessionCallOptions,
 ): Promise<ScoreBatch> {
   const { spec, ports } = model;
+  const port = output === 'scores' ? { name: ports.output, count: spec.classes.length } : ports.features;
+  if (port === undefined) throw withoutFeatures(spec);
   const [n, ...tile] = tiles.shape;
   const wrongAxis = ports.fixedTile.findIndex((edge, i) => edge !== undefined && edge !== tile[i]);
   if (wrongAxis >= 0) {
@@ -282,7 +286,7 @@ async function scoreTiles(
   const parts: ScoreBatch[] = [];
   for (let first = 0; first < n; first += perRun) {
     signal?.throwIfAborted();
-    parts.push(await runOnce(model, slice(tiles, first, perRun), perRun === n ? into : undefined));
+    parts.push(await runOnce(model, slice(tiles, first, perRun), { port, into: perRun === n ? into : undefined }));
   }
   if (parts.length === 1 && perRun === n) return parts[0];
   return join(parts, n);
@@ -312,19 +316,19 @@ function join(parts: readonly ScoreBatch[], n: number): ScoreBatch {
 async function runOnce(
   { ort, session, spec, ports }: LoadedModel,
   { data, shape }: TileBatch,
-  into: Float32Array | undefined,
+  { port, into }: { readonly port: OutputPort; readonly into: Float32Array | undefined },
 ): Promise<ScoreBatch> {
   const [n, z, y, x] = shape;
   const tile: Zyx = [z, y, x];
-  const { classes, outputStride: stride } = spec;
-  const scoreShape = [n, classes.length, z / stride, y / stride, x / stride] as const;
+  const { outputStride: stride } = spec;
+  const scoreShape = [n, port.count, z / stride, y / stride, x / stride] as const;
   const fits = into?.length === scoreShape.reduce((product, edge) => product * edge);
-  const fetches = fits ? { [ports.output]: new ort.Tensor('float32', into, scoreShape) } : { [ports.output]: null };
+  const fetches = fits ? { [port.name]: new ort.Tensor('float32', into, scoreShape) } : { [port.name]: null };
   const input = new ort.Tensor('float32', data, [n, 1, z, y, x]);
   let outputs: InferenceSession.OnnxValueMapType | undefined;
   try {
     outputs = await session.run({ [ports.input]: input }, fetches, { logSeverityLevel: 4 });
-    const output = outputs[ports.output] as Tensor;
+    const output = outputs[port.name] as Tensor;
     const { dims } = output;
     if (dims.length !== 5) {
       throw new CryoetPicksError(
@@ -353,10 +357,17 @@ function failure(what: string, cause: unknown): CryoetPicksError {
 interface OnnxPorts {
   readonly input: string;
   readonly output: string;
+  readonly features: OutputPort | undefined;
   /** Tiles per run, if the file fixes it. */
   readonly fixedBatch: number | undefined;
   /** Edges of a tile, if the file fixes them. */
   readonly fixedTile: readonly (number | undefined)[];
+}
+
+/** An output, and its channels. */
+interface OutputPort {
+  readonly name: string;
+  readonly count: number;
 }
 
 /** What a file says about one tensor; a dimension is a size, or the name of one that is free. */
@@ -386,12 +397,28 @@ function checkMetadata(
         `"${input.name}" has shape [${input.shape.join(', ')}]; leave tileMultiple out of the card, or export with symbolic sizes`,
     );
   }
-  return { input: input.name, output: output.name, fixedBatch: fixed[0], fixedTile: fixed.slice(2) };
+  return {
+    input: input.name,
+    output: output.name,
+    features: featuresAmong(outputMetadata),
+    fixedBatch: fixed[0],
+    fixedTile: fixed.slice(2),
+  };
 }
 
-/** Without an output named `features`: the channels from which other particles can be taught, which detection does not ask for. */
+/** The output of features, which is computed for those who ask for it. */
+const FEATURES = 'features';
+
 function scoresAmong(outputs: readonly Metadata[]): readonly Metadata[] {
-  return outputs.length === 2 ? outputs.filter(({ name }) => name !== 'features') : outputs;
+  return outputs.length === 2 ? outputs.filter(({ name }) => name !== FEATURES) : outputs;
+}
+
+/** The features of a network, if it has some and says how many. Others do not keep it from giving scores. */
+function featuresAmong(outputs: readonly Metadata[]): OutputPort | undefined {
+  const features = outputs.length === 2 ? outputs.find(({ name }) => name === FEATURES) : undefined;
+  if (!features?.isTensor || features.type !== 'float32' || features.shape.length !== 5) return undefined;
+  const [, count] = features.shape;
+  return count !== undefined && isFixed(count) ? { name: FEATURES, count } : undefined;
 }
 
 type TensorPort = Extract<Metadata, { isTensor: true }>;

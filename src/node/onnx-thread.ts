@@ -34,8 +34,9 @@ const CALLS_AHEAD = 2;
 export async function threadModel(script: string, file: Uint8Array, options: OnnxOptions): Promise<DisposableModel> {
   options.signal?.throwIfAborted();
   const thread = new SessionThread(script, file, options);
+  let featureCount: number | undefined;
   try {
-    await thread.opened(options.signal);
+    ({ featureCount } = await thread.opened(options.signal));
   } catch (error) {
     // After an abort it is still opening, which need not be awaited.
     void thread.close();
@@ -43,6 +44,7 @@ export async function threadModel(script: string, file: Uint8Array, options: Onn
   }
   return disposable({
     spec: options.spec,
+    featureCount,
     callsAtOnce: CALLS_AHEAD,
     score: (tiles, call) => thread.score(tiles, call),
     dispose: () => thread.close(),
@@ -61,7 +63,8 @@ class SessionThread {
   readonly #spec: ModelSpec;
   readonly #busy: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4)).fill(1);
   readonly #exited: Promise<void>;
-  readonly #opened: Promise<unknown>;
+  readonly #opened: Promise<Extract<WorkerReply, { featureCount: unknown }>>;
+  #featureCount: number | undefined;
   /** The last calls that were sent ahead: each promise settles when every call up to its own was answered; none rejects. */
   #last: Promise<unknown>[] = [];
   /** In the order in which they asked, which is that of the replies. */
@@ -102,16 +105,20 @@ class SessionThread {
         resolve();
       });
     });
-    this.#opened = this.#next(() => this.#reply(), 1);
+    this.#opened = this.#next(async () => {
+      const reply = (await this.#reply()) as Extract<WorkerReply, { featureCount: unknown }>;
+      this.#featureCount = reply.featureCount;
+      return reply;
+    }, 1);
   }
 
-  opened(signal: AbortSignal | undefined): Promise<unknown> {
+  opened(signal: AbortSignal | undefined): Promise<Extract<WorkerReply, { featureCount: unknown }>> {
     return untilAborted(this.#opened, signal);
   }
 
   /** Moves the tiles' memory to the thread when their turn comes: their own if they were given away, else that of a copy. */
   async score(tiles: TileBatch, options: ScoreCallOptions = {}): Promise<ScoreBatch> {
-    const { signal, transfer = false } = requireScoreCall(tiles, options);
+    const { signal, transfer = false, output } = requireScoreCall(tiles, options);
     signal?.throwIfAborted();
     const aborted = new Int32Array(new SharedArrayBuffer(4));
     const stopWaiting = onAbort(signal, () => Atomics.store(aborted, 0, 1));
@@ -121,8 +128,9 @@ class SessionThread {
       requireOwned(tiles);
       const data = transfer && ownsItsBuffer(tiles.data) ? tiles.data : this.#copyOf(tiles.data);
       const { classes, outputStride: stride } = this.#spec;
-      const into = this.#scoreMemory.take((classes.length * data.length) / stride ** 3);
-      const request = { tiles: { data, shape: tiles.shape }, into, aborted };
+      const channels = output === 'features' ? (this.#featureCount ?? 0) : classes.length;
+      const into = this.#scoreMemory.take((channels * data.length) / stride ** 3);
+      const request = { tiles: { data, shape: tiles.shape }, output, into, aborted };
       const buffers = [data, ...(into ? [into] : [])].map(({ buffer }) => buffer as ArrayBuffer);
       const reply = (await this.#ask(request, buffers)) as Extract<WorkerReply, { scores: unknown }>;
       const scores = { ...reply.scores, release: this.#scoreMemory.releaseOf(reply.scores.data) };

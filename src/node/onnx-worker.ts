@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
-import type { ScoreBatch, TileBatch } from '../inference/model.ts';
+import type { ScoreBatch, ScoreCallOptions, TileBatch } from '../inference/model.ts';
 import { type OnnxOptions, openSession, type SessionModel } from '../inference/onnx.ts';
 import { type SentError, sentError } from '../inference/thread.ts';
 
@@ -24,6 +24,7 @@ export type WorkerRequest = TilesRequest | null;
 /** Tiles to score. */
 export interface TilesRequest {
   readonly tiles: TileBatch;
+  readonly output: ScoreCallOptions['output'];
   /** Memory of an earlier result, for this one. */
   readonly into: Float32Array<ArrayBuffer> | undefined;
   /** Shared: not 0 if the call was aborted. */
@@ -34,7 +35,8 @@ export interface TilesRequest {
 export type WorkerReply =
   | { readonly scores: ScoreBatch; readonly tiles: Float32Array }
   | { readonly error: SentError; readonly into?: Float32Array | undefined }
-  | { readonly done: 'opened' | 'released' };
+  | { readonly done: 'opened'; readonly featureCount: number | undefined }
+  | { readonly done: 'released' };
 
 const port = parentPort!;
 const { file, busy, ...options } = workerData as WorkerStart;
@@ -63,9 +65,9 @@ function replyError(error: unknown, { into }: Partial<TilesRequest> = {}): void 
 async function answer(model: SessionModel, request: WorkerRequest): Promise<void> {
   try {
     if (request !== null) {
-      const { tiles, into, aborted } = request;
+      const { tiles, output, into, aborted } = request;
       if (Atomics.load(aborted, 0) !== 0) throw new Error('aborted before its turn');
-      reply({ scores: await model.score(tiles, { into }), tiles: tiles.data });
+      reply({ scores: await model.score(tiles, { output, into }), tiles: tiles.data });
       return;
     }
     port.close();
@@ -87,7 +89,7 @@ try {
   port.on('message', (request: WorkerRequest) => {
     last = last.then(() => answer(model, request));
   });
-  reply({ done: 'opened' });
+  reply({ done: 'opened', featureCount: model.featureCount });
 } catch (error) {
   // Nothing listens any more, so the thread ends.
   replyError(error);

@@ -214,11 +214,11 @@ function withSpare(
   return disposable({
     ...model,
     async score(tiles, options = {}) {
-      const { signal, transfer } = options;
+      const { signal, transfer, output } = options;
       if (spare === undefined) {
         try {
           // Its memory stays here, to be scored again.
-          const scores = await model.score(tiles, { signal });
+          const scores = await model.score(tiles, { signal, output });
           return transfer ? { ...scores, tiles: tiles.data } : scores;
         } catch (error) {
           if (isDisposed || signal?.aborted || !isCryoetPicksError(error, 'model-failed')) throw error;

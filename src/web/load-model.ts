@@ -121,10 +121,11 @@ interface OpenThreadOptions extends ThreadStart, Pick<LoadModelOptions, 'script'
 async function openThread({ script, signal, ...start }: OpenThreadOptions): Promise<DisposableModel> {
   const { spec } = start;
   const thread = new SessionWorker(spec, script);
+  let opened: ThreadReply;
   try {
     // Cards hold functions nowhere, and go as far as JSON holds them.
     const sent = { ...start, spec: JSON.parse(JSON.stringify(spec)) as ModelSpec };
-    await untilAborted(
+    opened = await untilAborted(
       thread.ask((remote) => remote.open(sent)),
       signal,
     );
@@ -134,6 +135,7 @@ async function openThread({ script, signal, ...start }: OpenThreadOptions): Prom
   }
   return disposable({
     spec,
+    featureCount: 'done' in opened ? opened.featureCount : undefined,
     callsAtOnce: CALLS_AHEAD,
     score: (tiles, call) => thread.score(tiles, call),
     dispose: async () => thread.end(),
@@ -261,12 +263,12 @@ class SessionWorker {
 
   /** Moves the tiles' memory to the worker: their own if they were given away, else that of a copy. */
   async score(tiles: TileBatch, options: ScoreCallOptions = {}): Promise<ScoreBatch> {
-    const { signal, transfer: isGiven = false } = requireScoreCall(tiles, options);
+    const { signal, transfer: isGiven = false, output } = requireScoreCall(tiles, options);
     signal?.throwIfAborted();
     requireOwned(tiles);
     const data = isGiven && ownsItsBuffer(tiles.data) ? tiles.data : tiles.data.slice();
     const sent = { data, shape: tiles.shape };
-    const scored = this.ask((remote) => remote.score(transfer(sent, [data.buffer as ArrayBuffer])));
+    const scored = this.ask((remote) => remote.score(transfer(sent, [data.buffer as ArrayBuffer]), output));
     const reply = await untilAborted(scored, signal);
     const { scores, tiles: memory } = reply as Extract<ThreadReply, { scores: unknown }>;
     return isGiven ? { ...scores, tiles: memory } : scores;

@@ -1,6 +1,6 @@
 import { expose, transfer } from 'comlink';
 import { CryoetPicksError } from '../core/errors.ts';
-import type { ScoreBatch, TileBatch } from '../inference/model.ts';
+import type { ScoreBatch, ScoreCallOptions, TileBatch } from '../inference/model.ts';
 import { type OnnxOptions, type OrtModule, openSession, type SessionModel } from '../inference/onnx.ts';
 import { type SentError, sentError } from '../inference/thread.ts';
 
@@ -22,13 +22,13 @@ export interface ThreadStart extends Omit<OnnxOptions, 'signal' | 'externalData'
 export type ThreadReply =
   | { readonly scores: ScoreBatch; readonly tiles: Float32Array }
   | { readonly error: SentError }
-  | { readonly done: true };
+  | { readonly done: true; readonly featureCount: number | undefined };
 
 /** The requests to the thread. */
 export interface ModelThread {
   open(start: ThreadStart): Promise<ThreadReply>;
   /** The memory of the tiles was moved here, and goes back with the scores. */
-  score(tiles: TileBatch): Promise<ThreadReply>;
+  score(tiles: TileBatch, output?: ScoreCallOptions['output']): Promise<ThreadReply>;
 }
 
 let model: SessionModel | undefined;
@@ -49,11 +49,11 @@ const thread: ModelThread = {
       if (env) env.wasm.numThreads = globalThis.crossOriginIsolated ? (options.threads ?? spareCores()) : 1;
       model = await openSession(ort, file, options);
       if (options.device === 'webgpu') await watchCard(ort);
-      return { done: true };
+      return { done: true, featureCount: model.featureCount };
     }),
-  async score(tiles) {
+  async score(tiles, output) {
     const scored = last.then(() =>
-      replyOf(async () => ({ scores: await Promise.race([lost, model!.score(tiles)]), tiles: tiles.data })),
+      replyOf(async () => ({ scores: await Promise.race([lost, model!.score(tiles, { output })]), tiles: tiles.data })),
     );
     last = scored;
     const reply = await scored;
