@@ -58,7 +58,7 @@ const slurm: Engine = {
     const { model, patience } = project;
     const config = await project.configFor('slurm');
     const work = await project.workFolder('slurm');
-    const cluster = await startSlurm(work);
+    const cluster = await startSlurm(work, patience);
     const shard = (index: number) => shardOf(namesOf(project), { index, count: 3 });
     const problems: string[] = [];
     const disturb = async (task: string, index: number, program: string, args: readonly string[]) => {
@@ -145,7 +145,7 @@ const throughSlurm: Engine = {
   missing: async () => (await local.missing()) ?? slurm.missing(),
   async search(project) {
     const cwd = await project.workFolder('snakemake-slurm');
-    const cluster = await startSlurm(cwd);
+    const cluster = await startSlurm(cwd, project.patience);
     try {
       const { env } = cluster;
       const settings = ['--slurm-status-command', 'squeue', '--slurm-init-seconds-before-status-checks', '2'];

@@ -25,8 +25,10 @@ export interface Cluster {
 /**
  * Starts a cluster of one node in a folder, as the user root. There is no systemd and there are no cgroups; the last four settings are
  * those of a test: credentials that end soon let a task that was requeued start again after seconds in place of minutes.
+ *
+ * @param lifetime - Milliseconds after which its programs are killed.
  */
-export async function startSlurm(folder: string): Promise<Cluster> {
+export async function startSlurm(folder: string, lifetime = 3_600_000): Promise<Cluster> {
   for (const name of ['munge', 'state', 'spool']) await mkdir(join(folder, name), { recursive: true, mode: 0o700 });
   const path = (name: string) => join(folder, name);
   await writeFile(path('munge/key'), randomBytes(128), { mode: 0o600 });
@@ -81,7 +83,7 @@ PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP
     }
   };
   try {
-    const long = { env, timeout: 3_600_000 };
+    const long = { env, timeout: lifetime };
     const files = ['socket', 'key', 'pid', 'log', 'seed'] as const;
     const flags = { socket: '--socket', key: '--key-file', pid: '--pid-file', log: '--log-file', seed: '--seed-file' };
     const munge = files.map((name) => `${flags[name]}=${path(`munge/${name}`)}`);
