@@ -20,6 +20,8 @@ const library = defineConfig({
     // What `#decode-pool` of package.json stands for in Node, and its thread.
     'node-decode-pool': 'src/node/decode-pool.ts',
     'node-decode-worker': 'src/node/decode-worker.ts',
+    // Opened by matchThreads.
+    'node-match-worker': 'src/node/match-worker.ts',
     'web-decode-pool': 'src/web/decode-pool.ts',
   },
   format: 'esm',

@@ -159,6 +159,13 @@ export function parseShape(text: string): Zyx {
   throw new InvalidArgumentError('Expected three whole numbers of voxels, Z,Y,X, such as 64,128,128.');
 }
 
+/** Parses `FIRST,LAST`, in degrees. */
+export function parseTilts(text: string): readonly [number, number] {
+  const [first, last, ...more] = text.split(',').map((tilt) => decimalOf(tilt.trim()));
+  if (more.length === 0 && first! >= -90 && first! < last! && last! <= 90) return [first!, last!];
+  throw new InvalidArgumentError('Expected the first and the last tilt in degrees, such as -60,60.');
+}
+
 /** Parses `x,y,z,score,-`; the format checks the names. */
 export function parseColumns(text: string): PointsColumn[] {
   return text.split(',').map((column) => column.trim()) as PointsColumn[];

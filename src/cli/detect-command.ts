@@ -4,6 +4,7 @@ import { parseUri } from '../copick/uri.ts';
 import { isFields } from '../core/arguments.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import type { GatheredProject, UngatheredRun } from '../detect/gather-project.ts';
+import type { MissingWedge } from '../match/transfer.ts';
 import type { DetectInput } from './command.ts';
 import { commandLine } from './terminal.ts';
 
@@ -43,18 +44,67 @@ export async function detectCommand(
     return record === undefined ? [] : [[object, record as PicksRecord]];
   });
   const notes: string[] = [];
-  const words = [
-    ...['detect', config],
+  const authorWords = [
     ...runWords(names),
     ...(overlay === undefined ? [] : ['--overlay', overlay]),
     ...(userId === undefined ? [] : ['--user-id', userId]),
     ...(sessionId === undefined ? [] : ['--session-id', sessionId]),
+  ];
+  const [matched] = records.filter(([, { model }]) => model.card !== undefined && 'angleStep' in model.card);
+  if (matched !== undefined) {
+    const line = commandLine([
+      'match',
+      config,
+      ...matchWords(matched),
+      ...authorWords,
+      '--resume',
+      ...(overwrite ? ['--overwrite'] : []),
+    ]);
+    return {
+      line,
+      notes: [
+        `of the map only the name is recorded: ${matched[1].model.name}, SHA-256 of its voxels ${matched[1].model.sha256}`,
+      ],
+    };
+  }
+  const words = [
+    ...['detect', config],
+    ...authorWords,
     ...(await searchWords(project, gathered, records, notes)),
     ...pickingWords(records, notes),
     ...(again ? [] : isClaimed ? ['--claim', ...retryWords(left)] : ['--resume']),
     ...(overwrite ? ['--overwrite'] : []),
   ];
   return { line: commandLine(words), notes };
+}
+
+/** The options of `match`, by the record of picks that it found. */
+function matchWords([object, record]: PicksRecords[number]): string[] {
+  const { model, tomogram, threshold, maxFalse, minDistance, max } = record;
+  const { radius, contrast, symmetry, angleStep, wedge, whiten, peaks } = model.card as unknown as MatchCard;
+  return [
+    ...['--template', String(model.name), '--object', object, '--radius', String(radius), '--contrast', contrast],
+    ...['--symmetry', symmetry, '--angle-step', String(angleStep), '--peaks', String(peaks)],
+    // With `=`, since the first tilt begins with a dash.
+    ...(wedge?.tiltRange ? [`--tilt-range=${wedge.tiltRange.join(',')}`] : []),
+    ...(wedge?.tiltAxis ? ['--tilt-axis', wedge.tiltAxis] : []),
+    ...(whiten ? ['--whiten'] : []),
+    ...(maxFalse === undefined ? ['--threshold', String(threshold)] : ['--max-false', String(maxFalse.share)]),
+    ...['--min-distance', String(minDistance)],
+    ...(max === null ? [] : ['--max', String(max)]),
+    ...(tomogram.type === undefined ? [] : ['--tomogram', tomogram.type]),
+  ];
+}
+
+/** What `matchProject` records of a search. */
+interface MatchCard {
+  readonly radius: number;
+  readonly contrast: string;
+  readonly symmetry: string;
+  readonly angleStep: number;
+  readonly wedge: MissingWedge | null;
+  readonly whiten: boolean;
+  readonly peaks: number;
 }
 
 /** The option that names runs: one that begins with a dash would be taken for an option of its own. */
@@ -88,6 +138,7 @@ interface PicksRecord extends Provenance {
   readonly mask: unknown;
   readonly acrossObjects: boolean | number;
   readonly max: number | null;
+  readonly minDistance: number;
   readonly settings: unknown;
   readonly tomogram: { readonly type?: string };
 }

@@ -264,7 +264,7 @@ function shardFor(terminal: Terminal, { shard, claim }: DetectInput): Shard | un
 }
 
 /** The tomograms of runs: those that are named, or the only type there is. */
-async function tomogramOf(
+export async function tomogramOf(
   runs: readonly Run[],
   name: TomogramName | undefined,
   signal: AbortSignal,
@@ -416,7 +416,7 @@ function objectsOf({ objects }: Project, names: readonly string[] | undefined): 
 }
 
 /** Tells of runs that are taken up, and keeps when that was. */
-function startsOf(terminal: Terminal) {
+export function startsOf(terminal: Terminal) {
   const started = new Map<string, number>();
   return {
     onStart: (start: RunStart): void => {
@@ -429,14 +429,14 @@ function startsOf(terminal: Terminal) {
 }
 
 /** Options of {@link collectRuns}. */
-interface CollectOptions extends Pick<DetectRunsOptions, 'failFast' | 'keepPicksOf'> {
+export interface CollectOptions extends Pick<DetectRunsOptions, 'failFast' | 'keepPicksOf'> {
   readonly bars: RunBars;
   readonly starts: ReturnType<typeof startsOf>;
   readonly afterwards: Preflight['afterwards'];
 }
 
 /** Waits for the results of runs, with a line for each. */
-async function collectRuns(
+export async function collectRuns(
   terminal: Terminal,
   results: AsyncIterable<RunResult>,
   { bars, starts, afterwards, failFast, keepPicksOf = Number.POSITIVE_INFINITY }: CollectOptions,
@@ -496,7 +496,8 @@ function failureLine({ run, attempt = 1, recorded }: RunSummary, { message }: Fa
   return `${failedRun(run, message).replace('failed', before)}; --retries ${attempt} tries it again`;
 }
 
-function requireObjects(
+/** @throws {@link UsageError} for a name that no object of the project has. */
+export function requireObjects(
   { objects }: Project,
   { flag, names }: { readonly flag: string; readonly names: readonly string[] },
 ): void {

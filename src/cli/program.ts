@@ -18,6 +18,7 @@ import {
   parseShape,
   parseShard,
   parseShare,
+  parseTilts,
   parseTomogram,
   parseVoxelSize,
   type RunCommand,
@@ -28,6 +29,7 @@ import type { DemoInput } from './demo.ts';
 import type { GatherInput } from './gather.ts';
 import type { ImportInput } from './import.ts';
 import type { InfoInput } from './info.ts';
+import type { MatchInput } from './match.ts';
 import type { ScoreInput } from './score.ts';
 import type { SimulateInput } from './simulate.ts';
 import {
@@ -179,6 +181,7 @@ Examples:
   npx cryoet-picks detect copick.json --tomogram denoised@10 --submission submission.csv --figure picks.png
   npx cryoet-picks detect tomogram.mrc --voxel-size 10.012 --out picks.csv
   npx cryoet-picks score --truth truth.csv --submission submission.csv --per-run
+  npx cryoet-picks match copick.json --template ribosome.mrc --object ribosome --tilt-range -60,60
   cryoet-picks simulate project --runs 2 --seed 1 --shape 96,320,320
   cryoet-picks convert submission.csv picks.star --to relion5 --voxel-size 10.012 --shape 184,630,630
   cryoet-picks convert copick.json picks.star --to relion5 --object ribosome
@@ -193,6 +196,7 @@ function defineCommands(program: Command, run: RunCommand): void {
   defineView(program, run);
   defineInfo(program, run);
   defineDetect(program, run);
+  defineMatch(program, run);
   defineGather(program, run);
   defineScore(program, run);
   defineSimulate(program, run);
@@ -398,6 +402,89 @@ async function detectBody(config: string): Promise<CommandBody<DetectInput>> {
 function thresholdsOption(usual: string): Option {
   const what = `minimum scores of all that is written: balanced, competition, or a JSON file of numbers by object (default: ${usual})`;
   return new Option('--thresholds <set>', what).conflicts('threshold');
+}
+
+function defineMatch(program: Command, run: RunCommand): void {
+  const json = 'a line of JSON per event, started, done, failed and finished,';
+  command(program, 'match', 'Look for a density map in tomograms, and find its orientations.', { json })
+    .argument('<config>', 'copick project file, such as copick.json, or a volume: MRC, TIFF or OME-Zarr')
+    .requiredOption('--template <file>', 'density map of the particle, such as an MRC file of EMDB')
+    .requiredOption('--object <name>', 'object that the map shows; in a project, one of its objects')
+    .option('--template-voxel-size <length>', 'voxel size in Å of a map that does not know it', parseVoxelSize)
+    .addOption(
+      new Option(
+        '--contrast <kind>',
+        'inverted for a bright map, kept for an average of a tomogram (default: inverted)',
+      ).choices(['inverted', 'kept']),
+    )
+    .option(
+      '--radius <length>',
+      'radius in Å of the ball that holds the particle (default: that of the object in the project, else half of the map)',
+      parseLength,
+    )
+    .option('--symmetry <group>', 'symmetry of the map, such as C1, D2, T, O or I (default: C1)')
+    .option(
+      '--angle-step <degrees>',
+      'maximum angle to the nearest orientation of the coarse search (default: 20)',
+      numberFrom(3.5),
+    )
+    .option(
+      '--tilt-range <first,last>',
+      'first and last tilt in degrees, such as -60,60 (default: no missing wedge)',
+      parseTilts,
+    )
+    .addOption(new Option('--tilt-axis <axis>', 'axis of the tilts (default: y)').choices(['x', 'y']))
+    .option('--whiten', 'let all resolutions count alike, by the spectrum of the tomogram')
+    .option(
+      '--peaks <number>',
+      'peaks of the coarse search that are refined, the best ones (default: 2000)',
+      wholeNumber(1),
+    )
+    .option(
+      '--max-false <share>',
+      'maximum share of the picks that noise is expected to make (default: 0.05)',
+      parseShare,
+    )
+    .option('--threshold <score>', 'minimum score of a pick, in place of --max-false', numberFrom(-1))
+    .option('--min-distance <length>', 'minimum distance of two picks in Å (default: the radius)', parseLength)
+    .option('--max <number>', 'maximum number of picks of a tomogram: the best ones', wholeNumber(1))
+    .option('--run <name...>', 'search only these runs: names, or globs such as "TS_*" (default: all)')
+    .option(
+      '--shard <k/n>',
+      'search only share K of N of the runs; auto: that of the task of a job array, auto/N: of N shares',
+      parseShard,
+    )
+    .addOption(
+      new Option(
+        '--tomogram <type@spacing>',
+        'tomogram type; add the voxel spacing in Å if there are several (default: the only type, or denoised)',
+      ).argParser(parseTomogram),
+    )
+    .option('--user-id <name>', 'user to write the picks as (default: cryoet-picks)', parseName)
+    .option('--session-id <name>', 'session to write the picks as (default: 0)', parseName)
+    .option('--overlay <folder>', 'write to this folder in place of the overlay of the project')
+    .option(
+      '--resume',
+      'skip runs that already have picks of this user and session, made with the same map and settings',
+    )
+    .option('--overwrite', 'replace picks that were found otherwise, and files of other kinds')
+    .option('--retries <number>', 'search a run that fails again, so many times (default: 0)', wholeNumber(0))
+    .option('--dry-run', 'tell orientations, memory and time; writes nothing')
+    .option(
+      '--threads <number>',
+      'threads of the search (default: the processors that the scheduler gives; without one, all)',
+      wholeNumber(1),
+    )
+    .option('--out <file>', 'file for the picks of a volume; its ending names the format; - is standard output')
+    .addOption(new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames))
+    .option(
+      '--voxel-size <length>',
+      'voxel size in Å of a volume that does not know it, or has a wrong one',
+      parseVoxelSize,
+    )
+    .action((config: string, options: Omit<MatchInput, 'config'>) =>
+      run(async () => (await import('./match.ts')).match, { config, ...options }, { jsonLines: true }),
+    );
 }
 
 function defineGather(program: Command, run: RunCommand): void {

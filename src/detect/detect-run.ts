@@ -18,7 +18,8 @@ import {
 import type { Turns } from '../core/concurrency.ts';
 import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import type { Model } from '../inference/model.ts';
-import { type Candidates, picksFromCandidates } from '../picks/candidates.ts';
+import { formatModelSpec } from '../inference/model-card.ts';
+import { type Candidates, type PicksFromCandidatesOptions, picksFromCandidates } from '../picks/candidates.ts';
 import { compareNames } from '../storage/store.ts';
 import { planTiles } from '../tiles/plan.ts';
 import type { VolumeSource } from '../volume/volume.ts';
@@ -34,7 +35,7 @@ import {
 } from './existing-picks.ts';
 import { type RunFailure, readFailure, removeFailure, writeFailure } from './failures.ts';
 import { keepCandidates } from './keep-candidates.ts';
-import { type Shares, thresholdsWithin } from './max-false.ts';
+import { type Shares, type ThresholdsWithin, thresholdsWithin } from './max-false.ts';
 import { checkDetectOptions, type DetectOptions, detectRules } from './particles.ts';
 import { type Recorded, recordDifferences, recordOfModel, recordOfTomogram, recordsOf } from './picks-record.ts';
 import {
@@ -132,9 +133,16 @@ export interface RunSearch
   readonly chosen: Recorded['chosen'];
   readonly shares: Shares;
   readonly calibration: Candidates['calibration'];
-  readonly network: Model;
-  /** The record of the network. */
+  /** Searches a tomogram. */
+  readonly find: (
+    tomogram: VolumeSource,
+    search: RunSearch,
+    mask: PicksFromCandidatesOptions['mask'],
+  ) => Promise<Found>;
+  /** The record of what finds the picks: a network, or a template. */
   readonly model: Provenance;
+  /** Its card, as text, by whose hash candidates tell it. */
+  readonly card: string;
   /** Shared by runs that are searched at once: each has the network for itself, from its first tile to its last. */
   readonly turns?: Turns | undefined;
   /** Throws if the run is no longer this process's to write. @defaultValue it always is */
@@ -143,8 +151,13 @@ export interface RunSearch
   readonly failures?: number | undefined;
 }
 
+/** What a search of a tomogram finds, and at which thresholds its candidates become picks. */
+export interface Found extends Pick<ThresholdsWithin, 'thresholds' | 'maxFalse'> {
+  readonly candidates: Candidates;
+}
+
 /** A search of tomograms whose type is still open. */
-type OpenSearch = Omit<RunSearch, 'tomogram' | 'sha256'>;
+export type OpenSearch = Omit<RunSearch, 'tomogram' | 'sha256'>;
 
 /**
  * What the runs of a project have in common; only the type of their tomograms is still open.
@@ -168,8 +181,9 @@ export function searchOf(project: Project, options: DetectRunOptions, call: stri
     shares: chosen.shares,
     acrossObjects: chosen.acrossObjects,
     calibration: calibrationOf(spec, chosen.classes, options),
-    network: model,
+    find: (tomogram, search, mask) => findByNetwork(tomogram, { ...search, network: model, mask }),
     model: recordOfModel(model),
+    card: formatModelSpec(spec),
     isRestricted: options.objects !== undefined,
   };
 }
@@ -273,24 +287,15 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
   const prepared = (await options.prepare?.(source, run)) ?? source;
   const { grid } = prepared;
   const mask = await options.mask?.of(run, grid);
-  const { shares, acrossObjects, max, onWarning } = options;
-  const { thresholds: usual } = options.chosen;
-  // Candidates that are not kept need not be more than the picks.
-  const only = {
-    ...(options.maxFalse === undefined ? { thresholds: usual, floors: usual } : { floors: undefined }),
-    candidatesPerObject: undefined,
-  };
-  const candidates = await withNetwork(options, (model) =>
-    detectCandidates(prepared, { ...options, model, ...(options.keepCandidates === false && only) }),
-  );
-  const { thresholds, maxFalse } = thresholdsWithin(candidates, { shares, thresholds: usual, mask, onWarning });
+  const { acrossObjects, max, onWarning } = options;
+  const { candidates, thresholds, maxFalse } = await options.find(prepared, options, mask);
   const picks = picksFromCandidates(candidates, { thresholds, mask, acrossObjects, max, onWarning });
   await options.requireHeld?.();
   const ifVersion = await unchangedVersions(run, before, options);
   if (options.keepCandidates === false) await run.deleteCandidates({ userId, sessionId, signal });
   else {
     await keepCandidates(run, candidates, {
-      ...{ search: recorded, spec: options.network.spec, type: tomogram, voxelSpacing },
+      ...{ search: recorded, card: options.card, type: tomogram, voxelSpacing },
       ...{ userId, sessionId, keepOthers: options.isRestricted, onWarning, signal },
     });
   }
@@ -299,8 +304,31 @@ async function searchAndWrite(run: Run, options: RunSearch): Promise<Omit<Detect
   return { run: run.name, status: 'detected', picks: byObject(picks, objects), objects, maxFalse };
 }
 
+interface FindByNetwork extends Omit<RunSearch, 'mask'> {
+  readonly network: Model;
+  readonly mask: PicksFromCandidatesOptions['mask'];
+}
+
+/** Searches a tomogram by a network. */
+async function findByNetwork(tomogram: VolumeSource, { mask, ...options }: FindByNetwork): Promise<Found> {
+  const { shares, onWarning } = options;
+  const { thresholds: usual } = options.chosen;
+  // Candidates that are not kept need not be more than the picks.
+  const only = {
+    ...(options.maxFalse === undefined ? { thresholds: usual, floors: usual } : { floors: undefined }),
+    candidatesPerObject: undefined,
+  };
+  const candidates = await withNetwork(options, (model) =>
+    detectCandidates(tomogram, { ...options, model, ...(options.keepCandidates === false && only) }),
+  );
+  return { candidates, ...thresholdsWithin(candidates, { shares, thresholds: usual, mask, onWarning }) };
+}
+
 /** Does work with the network, which from its first tile on waits for its turn, and has it until the work is done. */
-async function withNetwork<T>({ network, turns, signal }: RunSearch, work: (network: Model) => Promise<T>): Promise<T> {
+async function withNetwork<T>(
+  { network, turns, signal }: Pick<FindByNetwork, 'network' | 'turns' | 'signal'>,
+  work: (network: Model) => Promise<T>,
+): Promise<T> {
   if (turns === undefined) return work(network);
   const { spec, sha256, callsAtOnce } = network;
   let turn: Promise<() => void> | undefined;

@@ -2,7 +2,6 @@ import type { WriteCandidatesOptions } from '../copick/candidates-file.ts';
 import { differences, type Provenance } from '../copick/provenance.ts';
 import type { Run } from '../copick/run.ts';
 import { formatUri } from '../copick/uri.ts';
-import type { ModelSpec } from '../inference/model.ts';
 import type { Candidates } from '../picks/candidates.ts';
 import { type Axis, facesOf, type VoxelGrid } from '../space/grid.ts';
 import { type RecordedSearch, recordOfCandidates, type Settings } from './picks-record.ts';
@@ -10,7 +9,8 @@ import { type RecordedSearch, recordOfCandidates, type Settings } from './picks-
 /** Whose candidates they are, and how they were found. */
 export interface KeepCandidatesOptions extends Omit<WriteCandidatesOptions, 'provenance'> {
   readonly search: RecordedSearch;
-  readonly spec: ModelSpec;
+  /** The card of what found them, as text. */
+  readonly card: string;
   /** Type of the tomogram that was searched. */
   readonly type: string;
   /** In Å, as the folder says. @defaultValue the only one that has such a tomogram */
@@ -21,12 +21,12 @@ export interface KeepCandidatesOptions extends Omit<WriteCandidatesOptions, 'pro
 export async function keepCandidates(
   run: Run,
   candidates: Candidates,
-  { search, spec, type, voxelSpacing, ...how }: KeepCandidatesOptions,
+  { search, card, type, voxelSpacing, ...how }: KeepCandidatesOptions,
 ): Promise<void> {
   const { userId, sessionId, signal } = how;
   const [entry] = await run.tomograms({ type, voxelSpacing, signal });
   const tomogramUri = formatUri('tomogram', { type, voxelSpacing: entry?.voxelSpacing ?? voxelSpacing! });
-  const provenance = await recordOfCandidates({ ...search, userId, sessionId, spec, tomogramUri });
+  const provenance = await recordOfCandidates({ ...search, userId, sessionId, card, tomogramUri });
   await run.writeCandidates(candidates, { ...how, provenance });
 }
 

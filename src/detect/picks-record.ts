@@ -6,7 +6,6 @@ import { CryoetPicksError, isCryoetPicksError } from '../core/errors.ts';
 import { checkSchema } from '../core/json.ts';
 import type { Calibration } from '../inference/calibration.ts';
 import { type Model, type ModelSpec, specRules } from '../inference/model.ts';
-import { formatModelSpec } from '../inference/model-card.ts';
 import type { Candidates, PickingOptions } from '../picks/candidates.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/grid.ts';
 import { readInto, type VolumeSource } from '../volume/volume.ts';
@@ -168,9 +167,9 @@ export function searchIn(
 /** What is recorded with candidates: how their scores came about. */
 export async function recordOfCandidates(
   recorded: RecordedSearch &
-    Pick<Recorded, 'userId' | 'sessionId'> & { readonly tomogramUri: string; readonly spec: ModelSpec },
+    Pick<Recorded, 'userId' | 'sessionId'> & { readonly tomogramUri: string; readonly card: string },
 ): Promise<Provenance> {
-  const card = new TextEncoder().encode(formatModelSpec(recorded.spec));
+  const card = new TextEncoder().encode(recorded.card);
   return {
     program: 'cryoet-picks',
     version,

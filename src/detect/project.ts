@@ -20,6 +20,7 @@ import {
   failureOf,
   isRunDone,
   looksDone,
+  type OpenSearch,
   type RunSearch,
   searchOf,
   searchOfType,
@@ -108,19 +109,40 @@ export async function* detectProject(
   options: DetectProjectOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
   requireArgument('detectProject', 'project', project, projectRule);
-  const {
-    shard,
-    onProgress,
-    onWarning,
-    retries = 0,
-    jobs = 1,
-    claim,
-    onStart,
-    signal,
-    ...each
-  } = requireOptions('detectProject', options, projectRules);
+  const { shard, onProgress, retries, jobs, claim, onStart, runs, ...each } = requireOptions(
+    'detectProject',
+    options,
+    projectRules,
+  );
   if (shard !== undefined) requireShard('detectProject', shard);
-  const common = searchOf(project, { ...each, signal }, 'detectProject');
+  yield* searchProject(project, searchOf(project, each, 'detectProject'), options);
+}
+
+/** How the runs of a project are walked over. */
+export type WalkOptions = Pick<
+  DetectProjectOptions,
+  | 'runs'
+  | 'shard'
+  | 'tomogram'
+  | 'voxelSpacing'
+  | 'resume'
+  | 'overwrite'
+  | 'retries'
+  | 'jobs'
+  | 'claim'
+  | 'onStart'
+  | 'onProgress'
+  | 'onWarning'
+  | 'signal'
+>;
+
+/** Searches every run of a project, as {@link detectProject} says, in whatever way. */
+export async function* searchProject(
+  project: Project,
+  common: OpenSearch,
+  options: WalkOptions,
+): AsyncGenerator<RunResult, void, undefined> {
+  const { onProgress, onWarning, retries = 0, jobs = 1, claim, onStart, signal } = options;
   const named = await chosenRuns(project, options);
   // Of all runs, so that every share searches tomograms of the same type.
   const search = await searchOfType(common, options.tomogram ?? (await tomogramTypeOf(named, options)));

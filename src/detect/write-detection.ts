@@ -15,6 +15,7 @@ import {
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Model } from '../inference/model.ts';
+import { formatModelSpec } from '../inference/model-card.ts';
 import {
   type Candidates,
   checkMax,
@@ -104,7 +105,14 @@ export async function writeDetection(
   const wanted = { ...author, classes: candidates.objects, isRestricted: false, overwrite, signal };
   requireReplaceable(run, await existingPicks(run, wanted), { ...wanted, model: search.model });
   await run.requireWritable({ signal });
-  await keepCandidates(run, candidates, { search, spec: model.spec, type: tomogram, voxelSpacing, ...author, signal });
+  await keepCandidates(run, candidates, {
+    search,
+    card: formatModelSpec(model.spec),
+    type: tomogram,
+    voxelSpacing,
+    ...author,
+    signal,
+  });
   const how = { acrossObjects, max, overwrite };
   return (await pickFrom(run, candidates, { ...how, ...author, search, signal })).picks;
 }

@@ -226,6 +226,7 @@ export { type AverageParticlesOptions, averageParticles, type ParticleAverage } 
 export type { SphericalMask } from '../match/mask.ts';
 export { type MatchTemplateOptions, matchTemplate } from '../match/match-template.ts';
 export type { SymmetryGroup } from '../match/rotations.ts';
+export type { MatchThreads } from '../match/threads.ts';
 export { type MakeTemplateOptions, makeTemplate, type Template, type TemplateShape } from '../match/template.ts';
 export type { ContrastTransfer, MissingWedge } from '../match/transfer.ts';
 
@@ -242,6 +243,8 @@ export {
   chooseObjects,
   type DetectableObject,
 } from '../detect/choose-objects.ts';
+export { type MatchProjectOptions, matchProject } from '../detect/match-project.ts';
+export { type MatchCandidatesOptions, type MatchedCandidates, matchCandidates } from '../detect/match-candidates.ts';
 export {
   type CandidateLimits,
   type DetectCandidatesOptions,

@@ -17,5 +17,8 @@ export { type OverlayClaimsOptions, overlayClaims } from '../node/overlay-claims
 // Files
 export { fileReader, openMrcFile, openStore, openTiffStackFile, writeMrcFile } from '../node/files.ts';
 
+// Threads that match templates
+export { type MatchThreadsOptions, matchThreads } from '../node/match-threads.ts';
+
 // Models
 export { type LoadModelOptions, loadModel } from '../node/load-model.ts';

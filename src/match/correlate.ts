@@ -1,23 +1,44 @@
-import { type Steps, withTurns } from '../core/concurrency.ts';
-import { type Rotation, transposed } from '../picks/rotation.ts';
+import type { Steps } from '../core/concurrency.ts';
+import { identity, type Rotation, transposed } from '../picks/rotation.ts';
 import { type Box, boxShape, voxelCount, type Zyx } from '../space/grid.ts';
 import { contiguousVolume, readPaddedInto, type Volume, type VolumeSource } from '../volume/volume.ts';
 import { RealTransform, transformShape } from './fft.ts';
-import type { TurnedMask } from './mask.ts';
+import { type MaskShape, turnedMask } from './mask.ts';
 import type { Template } from './template.ts';
 import { multiplyBy, type Transfer, transferTable } from './transfer.ts';
 import { type Centred, emptyCube, middleOf, turnInto } from './turn.ts';
 
-/** What is compared with a tomogram. */
+/** What is compared with a tomogram: plain data, so that it can be sent to a thread. */
 export interface Comparison {
   readonly template: Template;
-  readonly mask: TurnedMask;
+  readonly mask: MaskShape;
   /** Voxels from the centre to the faces of the cube that holds the mask. */
   readonly half: number;
   /** Å per voxel of the tomogram. */
   readonly voxelSize: number;
-  /** What the tomogram shows of each frequency, by the thickness of a slice of Fourier space; undefined for all of it. */
-  readonly filterOf: ((thickness: number) => Transfer) | undefined;
+  /** How much the tomogram shows of each number of the template's spectrum; undefined for all of it. */
+  readonly filter: Float32Array | undefined;
+}
+
+/** The shape of the template's spectrum. */
+function kernelShape(half: number): Zyx {
+  return transformShape(emptyCube(half).shape);
+}
+
+/**
+ * The filter of a {@link Comparison}.
+ *
+ * @param transferOf - What the tomogram shows of each frequency, by the thickness of a slice of Fourier space.
+ */
+export async function filterTable(
+  { half, voxelSize }: Pick<Comparison, 'half' | 'voxelSize'>,
+  transferOf: ((thickness: number) => Transfer) | undefined,
+): Promise<Float32Array | undefined> {
+  if (transferOf === undefined) return undefined;
+  const transform = await RealTransform.of(kernelShape(half));
+  // The thickest voxel of Fourier space.
+  const thickness = 1 / (Math.min(...transform.shape) * voxelSize);
+  return transferTable(transform, voxelSize, transferOf(thickness));
 }
 
 /** A template in an orientation, as the tomogram would show it, C-order cubes. */
@@ -30,27 +51,26 @@ export interface TurnedTemplate {
 
 /** Makes a function that turns a template; the cubes that it gives are written again by the next call. */
 export async function templateTurner(comparison: Comparison): Promise<(rotation: Rotation) => Steps<TurnedTemplate>> {
-  const { template, half, voxelSize, filterOf } = comparison;
+  const { template, half, voxelSize, filter } = comparison;
   const object: Centred = {
     volume: template.volume,
     voxelSize: template.grid.voxelSize,
     centre: middleOf(template.volume),
   };
   const [kernel, mask] = [emptyCube(half), emptyCube(half)];
-  const transform = await RealTransform.of(transformShape(kernel.shape));
+  const weights = turnedMask(comparison.mask, template);
+  if (weights.isRound) weights.turnInto(mask, identity, voxelSize);
+  const transform = await RealTransform.of(kernelShape(half));
   const spectrum = transform.newSpectrum();
-  // The thickest voxel of Fourier space.
-  const thickness = 1 / (Math.min(...transform.shape) * voxelSize);
-  const table = filterOf && transferTable(transform, voxelSize, filterOf(thickness));
   return function* (rotation) {
     // A voxel of the cube shows the template at the place that the rotation takes there.
     turnInto(kernel, object, transposed(rotation), voxelSize);
-    if (table) {
+    if (filter) {
       yield* transform.forward(kernel, spectrum);
-      multiplyBy(spectrum, table);
+      multiplyBy(spectrum, filter);
       yield* transform.inverse(spectrum, kernel);
     }
-    comparison.mask.turnInto(mask, rotation, voxelSize);
+    if (!weights.isRound) weights.turnInto(mask, rotation, voxelSize);
     normaliseUnder(mask.data, kernel.data);
     return { kernel, mask };
   };
@@ -72,26 +92,30 @@ function normaliseUnder(weights: Float32Array, values: Float32Array): void {
   for (let i = 0; i < values.length; i++) values[i] = weights[i] * (values[i] - mean) * scale;
 }
 
-/** A part of a tomogram with which templates are correlated. */
+/** A part of a tomogram with which templates are correlated: plain data, so that it can be shared with threads. */
 export interface TomogramPart {
   /** Voxels of the part, without margins. */
   readonly shape: Zyx;
-  /** The scores of a template at each voxel; written again by the next call. */
-  correlate(turned: TurnedTemplate): Steps<Float32Array>;
-}
-
-/** Options of {@link tomogramPart}. */
-export interface TomogramPartOptions {
-  readonly half: number;
-  readonly voxelSize: number;
-  /** Whether one mask serves all orientations. */
-  readonly isRound: boolean;
-  readonly whitening: Transfer | undefined;
-  readonly signal: AbortSignal | undefined;
+  /** Of the transforms. */
+  readonly padded: Zyx;
+  readonly whole: Float32Array;
+  /** The spectrum of the squares, if the mask turns. */
+  readonly squares?: Float32Array | undefined;
+  /** One over the deviation under the mask, at each voxel, if the mask does not turn; 0 where the tomogram is flat. */
+  readonly deviation?: Float32Array | undefined;
 }
 
 /** The variance under a mask, relative to that of the whole part, below which a place counts as flat: what is left is rounding. */
 const FLAT = 1e-4;
+
+/** Options of {@link preparePart}. */
+export interface PreparePartOptions {
+  readonly comparison: Comparison;
+  /** Factors of the spectrum of `padded`, by which all resolutions get the same amplitude. */
+  readonly whitening?: Float32Array | undefined;
+  /** Makes memory of so many numbers. @defaultValue that of this thread alone */
+  readonly allocate?: ((length: number) => Float32Array) | undefined;
+}
 
 /**
  * Prepares a part of a tomogram.
@@ -99,64 +123,98 @@ const FLAT = 1e-4;
  * With the template T and the mask m around a voxel p, and V the tomogram, the score is Σ T(q) V(p + q) over the root of
  * Σ m(q) V(p + q)² − (Σ m(q) V(p + q))² / Σ m(q): T has mean 0 and norm 1 under m, so that it is the correlation of both under it. All
  * three sums are products of Fourier transforms.
+ *
+ * @param padded - The part with a margin of `comparison.half` voxels on all sides, used up.
  */
-export async function tomogramPart(
-  source: VolumeSource,
-  box: Box,
-  options: TomogramPartOptions,
-): Promise<TomogramPart> {
-  const { half, voxelSize, isRound, whitening, signal } = options;
-  const shape = boxShape(box);
-  const padded = await readWithMargin(source, box, half, signal);
-  const transform = await RealTransform.of(transformShape(padded.shape));
-  const whole = transform.newSpectrum();
-  await withTurns(transform.forward(padded, whole), signal);
+export function* preparePart(
+  padded: Volume,
+  transform: RealTransform,
+  { comparison, whitening, allocate = (length) => new Float32Array(length) }: PreparePartOptions,
+): Steps<TomogramPart> {
+  const { half, template } = comparison;
+  const shape = padded.shape.map((length) => length - 2 * half) as unknown as Zyx;
+  const whole = transform.newSpectrum(allocate);
+  standardise(padded.data);
+  yield* transform.forward(padded, whole);
   if (whitening) {
-    multiplyBy(whole, transferTable(transform, voxelSize, whitening));
-    await withTurns(transform.inverse(whole, padded), signal);
+    multiplyBy(whole, whitening);
+    yield* transform.inverse(whole, padded);
     standardise(padded.data);
-    await withTurns(transform.forward(padded, whole), signal);
+    yield* transform.forward(padded, whole);
   }
   for (let i = 0; i < padded.data.length; i++) padded.data[i] *= padded.data[i];
-  const squares = transform.newSpectrum();
-  await withTurns(transform.forward(padded, squares), signal);
+  const weights = turnedMask(comparison.mask, template);
+  const squares = transform.newSpectrum(weights.isRound ? undefined : allocate);
+  yield* transform.forward(padded, squares);
+  const part = { shape, padded: transform.shape, whole };
+  if (!weights.isRound) return { ...part, squares };
+  const mask = emptyCube(half);
+  weights.turnInto(mask, identity, comparison.voxelSize);
+  const deviation = contiguousVolume(allocate(voxelCount(shape)), shape);
+  yield* deviationInto(deviation, mask, { transform, whole, squares, work: transform.newSpectrum() });
+  return { ...part, deviation: deviation.data };
+}
 
+/** Spectra of a part, and memory for another. */
+interface Spectra {
+  readonly transform: RealTransform;
+  readonly whole: Float32Array;
+  readonly squares: Float32Array;
+  readonly work: Float32Array;
+}
+
+/** One over the deviation under a mask; 0 where the tomogram is flat. */
+function* deviationInto(
+  to: Volume,
+  mask: Volume,
+  { transform, whole, squares, work }: Spectra,
+  second: Volume = contiguousVolume(new Float32Array(to.data.length), to.shape),
+): Steps<void> {
+  const weight = mask.data.reduce((sum, value) => sum + value, 0);
+  yield* correlationInto(to, mask, { transform, spectrum: whole, work });
+  yield* correlationInto(second, mask, { transform, spectrum: squares, work });
+  const scale = 1 / transform.voxels;
+  for (let i = 0; i < to.data.length; i++) {
+    const sum = to.data[i] * scale;
+    const variance = second.data[i] * scale - (sum * sum) / weight;
+    to.data[i] = variance > FLAT * weight ? scale / Math.sqrt(variance) : 0;
+    if (i % AT_ONCE === 0) yield;
+  }
+}
+
+interface Correlating {
+  readonly transform: RealTransform;
+  readonly spectrum: Float32Array;
+  readonly work: Float32Array;
+}
+
+/** The correlation of a kernel with a part, times the voxels of the transform. */
+function* correlationInto(to: Volume, kernel: Volume, { transform, spectrum, work }: Correlating): Steps<void> {
+  yield* transform.forward(kernel, work);
+  yield* multiplyConjugate(work, spectrum);
+  // Of a kernel in the corner, the sum at voxel p of the part is that at p itself: its margin comes first.
+  yield* transform.inverse(work, to);
+}
+
+/** Makes a function that gives the scores of a turned template at each voxel of a part, written again by the next call. */
+export function correlator(
+  { shape, whole, squares, deviation: fixed }: TomogramPart,
+  transform: RealTransform,
+): (turned: TurnedTemplate) => Steps<Float32Array> {
   const work = transform.newSpectrum();
   const out = () => contiguousVolume(new Float32Array(voxelCount(shape)), shape);
-  const [sums, scores] = [out(), out()];
-  function* correlationInto(kernel: Volume, spectrum: Float32Array, to: Volume): Steps<void> {
-    yield* transform.forward(kernel, work);
-    yield* multiplyConjugate(work, spectrum);
-    // Of a kernel in the corner, the sum at voxel p of the part is that at p itself: its margin comes first.
-    yield* transform.inverse(work, to);
-  }
-  /** One over the deviation under the mask; 0 where the tomogram is flat. */
-  function* measureDeviation(mask: Volume): Steps<Float32Array> {
-    const weight = mask.data.reduce((sum, value) => sum + value, 0);
-    yield* correlationInto(mask, whole, sums);
-    yield* correlationInto(mask, squares, scores);
-    const scale = 1 / transform.voxels;
-    for (let i = 0; i < sums.data.length; i++) {
-      const sum = sums.data[i] * scale;
-      const variance = scores.data[i] * scale - (sum * sum) / weight;
-      sums.data[i] = variance > FLAT * weight ? scale / Math.sqrt(variance) : 0;
+  const scores = out();
+  const turning = squares && { deviation: out(), spectra: { transform, whole, squares, work } };
+  return function* ({ kernel, mask }) {
+    if (turning) yield* deviationInto(turning.deviation, mask, turning.spectra, scores);
+    const deviation = turning?.deviation.data ?? fixed!;
+    yield* correlationInto(scores, kernel, { transform, spectrum: whole, work });
+    const { data } = scores;
+    for (let i = 0; i < data.length; i++) {
+      data[i] *= deviation[i];
       if (i % AT_ONCE === 0) yield;
     }
-    return sums.data;
-  }
-  let deviation: Float32Array | undefined;
-  return {
-    shape,
-    *correlate({ kernel, mask }) {
-      if (!isRound || !deviation) deviation = yield* measureDeviation(mask);
-      yield* correlationInto(kernel, whole, scores);
-      const { data } = scores;
-      for (let i = 0; i < data.length; i++) {
-        data[i] *= deviation[i];
-        if (i % AT_ONCE === 0) yield;
-      }
-      return data;
-    },
+    return data;
   };
 }
 
@@ -173,8 +231,8 @@ function* multiplyConjugate(spectrum: Float32Array, by: Float32Array): Steps<voi
   }
 }
 
-/** Reads a box with a margin on all sides, mirrored at the faces, with mean 0 and standard deviation 1. */
-async function readWithMargin(
+/** Reads a box with a margin on all sides, mirrored at the faces. */
+export async function readWithMargin(
   source: VolumeSource,
   { start, end }: Box,
   margin: number,
@@ -186,7 +244,6 @@ async function readWithMargin(
   };
   const volume = contiguousVolume(new Float32Array(voxelCount(boxShape(box))), boxShape(box));
   await readPaddedInto(source, box, volume.data, { signal });
-  standardise(volume.data);
   return volume;
 }
 

@@ -60,8 +60,8 @@ export class RealTransform {
   }
 
   /** Memory for a spectrum. */
-  newSpectrum(): Float32Array {
-    return new Float32Array(2 * this.shape[0] * this.shape[1] * this.width);
+  newSpectrum(allocate: (length: number) => Float32Array = (length) => new Float32Array(length)): Float32Array {
+    return allocate(2 * this.shape[0] * this.shape[1] * this.width);
   }
 
   /** Voxels of the shape. */

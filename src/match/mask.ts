@@ -22,9 +22,12 @@ export interface TurnedMask {
   turnInto(cube: Volume, rotation: Rotation, voxelSize: number): void;
 }
 
+/** A mask in the template's frame: a ball, or weights on the template's grid. */
+export type MaskShape = SphericalMask | Volume;
+
 /** A mask, and how far it reaches from the centre, in Å. */
 interface MaskAndReach {
-  readonly mask: TurnedMask;
+  readonly mask: MaskShape;
   readonly reach: number;
 }
 
@@ -35,15 +38,25 @@ interface MaskAndReach {
  */
 export function maskOf(mask: SphericalMask | VolumeLike | undefined, template: Template): MaskAndReach {
   if (mask !== undefined && !('radius' in mask)) {
-    return { mask: turningMask(mask, template), reach: template.radius + template.voxelSize };
+    const weights = contiguousVolume(toFloats(mask, template), template.volume.shape);
+    return { mask: weights, reach: template.radius + template.voxelSize };
   }
   if (mask !== undefined) requireArgument('matchTemplate', 'mask', mask, ballRule);
-  const { radius, softEdge = 0 } = mask ?? { radius: template.radius, softEdge: template.voxelSize };
+  const ball = mask ?? { radius: template.radius, softEdge: template.voxelSize };
+  return { mask: ball, reach: ball.radius + (ball.softEdge ?? 0) };
+}
+
+/** Makes the function that turns a mask. */
+export function turnedMask(mask: MaskShape, template: Template): TurnedMask {
+  return 'radius' in mask ? roundMask(mask) : turningMask(mask, template);
+}
+
+function roundMask({ radius, softEdge = 0 }: SphericalMask): TurnedMask {
   const weightAt = (distance: number) => {
     if (distance <= radius) return 1;
     return distance < radius + softEdge ? 0.5 + 0.5 * Math.cos((Math.PI * (distance - radius)) / softEdge) : 0;
   };
-  const round: TurnedMask = {
+  return {
     isRound: true,
     turnInto({ data, shape }, _, voxelSize) {
       const half = (shape[0] - 1) / 2;
@@ -55,7 +68,6 @@ export function maskOf(mask: SphericalMask | VolumeLike | undefined, template: T
       }
     },
   };
-  return { mask: round, reach: radius + softEdge };
 }
 
 const ballRule: Rule = /* @__PURE__ */ fieldsOf('a ball { radius, softEdge } in Å', {
@@ -63,8 +75,7 @@ const ballRule: Rule = /* @__PURE__ */ fieldsOf('a ball { radius, softEdge } in 
   softEdge: /* @__PURE__ */ optional(finiteLength),
 });
 
-function turningMask(like: VolumeLike, template: Template): TurnedMask {
-  const volume = contiguousVolume(toFloats(like, template), template.volume.shape);
+function turningMask(volume: Volume, template: Template): TurnedMask {
   const centre = middleOf(template.volume);
   return {
     isRound: false,

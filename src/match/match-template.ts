@@ -13,7 +13,7 @@ import {
   requireOptions,
   volume as volumeRule,
 } from '../core/arguments.ts';
-import { type Progress, withTurns } from '../core/concurrency.ts';
+import { onAbort, type Progress, untilAborted, withTurns } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { deviationFromRotation, identity, type Rotation, rotationOf, transformOf } from '../picks/rotation.ts';
 import {
@@ -36,11 +36,20 @@ import {
   type VolumeLike,
   type VolumeSource,
 } from '../volume/volume.ts';
-import { type Comparison, templateTurner, tomogramPart } from './correlate.ts';
-import { transformShape } from './fft.ts';
+import { type Comparison, filterTable, preparePart, readWithMargin } from './correlate.ts';
+import { RealTransform, transformShape } from './fft.ts';
 import { maskOf, type SphericalMask } from './mask.ts';
+import {
+  type BestScores,
+  indicesFor,
+  mergeBest,
+  type RotationTask,
+  searchRotations,
+  stopRotations,
+} from './rotation-search.ts';
 import { evenRotations, type SymmetryGroup, symmetryRotations } from './rotations.ts';
 import type { Template } from './template.ts';
+import { type MatchThreads, threadsRule } from './threads.ts';
 import {
   type ContrastTransfer,
   contrastTransfer,
@@ -48,6 +57,7 @@ import {
   type MissingWedge,
   seenBy,
   type Transfer,
+  transferTable,
   wedgeRule,
 } from './transfer.ts';
 import { whiteningOf } from './whitening.ts';
@@ -79,8 +89,13 @@ export interface MatchTemplateOptions {
    * @defaultValue 1e9
    */
   readonly memory?: number | undefined;
+  /**
+   * Threads that share the orientations with this one, such as `matchThreads()` of `cryoet-picks/node`; scores are the same.
+   * @defaultValue none
+   */
+  readonly threads?: MatchThreads | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called after each orientation, in the stage `rotations`. */
+  /** Called after each orientation that this thread has tried, in the stage `rotations`; counts those of all threads. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -154,6 +169,7 @@ const matchRules: RulesFor<MatchTemplateOptions> = {
   },
   whiten: /* @__PURE__ */ optional(flag),
   memory: /* @__PURE__ */ optional(positiveBytes),
+  threads: threadsRule,
   signal: /* @__PURE__ */ optional(abortSignal),
   onProgress: /* @__PURE__ */ optional(callback),
 };
@@ -165,7 +181,7 @@ function isTransform(value: unknown): boolean {
 }
 
 /** What a search does, of arguments that were checked. */
-interface Search extends Omit<Comparison, 'filterOf'> {
+interface Search extends Omit<Comparison, 'filter'> {
   readonly options: MatchTemplateOptions;
   /** Template coordinates to the tomogram. */
   readonly rotations: readonly Rotation[];
@@ -228,8 +244,11 @@ function fail(option: string, message: string): never {
   throw new CryoetPicksError('invalid-option', `matchTemplate: ${message}`, { option });
 }
 
-/** What the tomogram shows of each frequency. */
-function filterOf({ wedge, ctf }: MatchTemplateOptions, whitening: Transfer | undefined): Comparison['filterOf'] {
+/** What a tomogram shows of each frequency, by the thickness of a slice of Fourier space; undefined for all of it. */
+export function transferOf(
+  { wedge, ctf }: Pick<MatchTemplateOptions, 'wedge' | 'ctf'>,
+  whitening: Transfer | undefined,
+): ((thickness: number) => Transfer) | undefined {
   if (!wedge && !ctf && !whitening) return undefined;
   return (thickness) => {
     const factors = [wedge && seenBy(wedge, thickness), ctf && contrastTransfer(ctf), whitening];
@@ -239,45 +258,100 @@ function filterOf({ wedge, ctf }: MatchTemplateOptions, whitening: Transfer | un
 
 async function* searchParts(source: VolumeSource, search: Search): AsyncGenerator<ScoreSlab, void, undefined> {
   const { rotations, options, template, half, voxelSize, mask } = search;
-  const { signal, onProgress } = options;
+  const { signal, onProgress, threads } = options;
   signal?.throwIfAborted();
   const { grid } = source;
   const axis = longestAxis(grid.shape);
   const whitening = options.whiten ? await whiteningOf(source, voxelSize, signal) : undefined;
-  const turn = await templateTurner({ ...search, filterOf: filterOf(options, whitening) });
+  const filter = await filterTable({ half, voxelSize }, transferOf(options, whitening));
+  const comparison: Comparison = { template, mask, half, voxelSize, filter };
+  const allocate = threads && threads.count > 0 ? sharedNumbers : undefined;
   const winners = new Winners(grid.shape, rotations);
-  const parts = partsOf(grid.shape, half, options.memory ?? 1e9);
-  let done = 0;
-  for (const box of parts) {
-    const part = await tomogramPart(source, box, { half, voxelSize, isRound: mask.isRound, whitening, signal });
-    const best = new Float32Array(voxelCount(part.shape)).fill(Number.NEGATIVE_INFINITY);
-    for (const [index, rotation] of rotations.entries()) {
-      const turned = await withTurns(turn(rotation), signal);
-      const scores = await withTurns(part.correlate(turned), signal);
-      winners.take(scores, { best, box, index });
-      onProgress?.({ stage: 'rotations', done: ++done, total: parts.length * rotations.length });
-    }
-    const volume = contiguousVolume(best, part.shape);
-    const scores = { ...volume, shape: [1, ...volume.shape], stride: [best.length, ...volume.stride] } as const;
+  const parts = partsOf(grid.shape, { half, memory: options.memory ?? 1e9, threads: threads?.count ?? 0 });
+  const total = parts.length * rotations.length;
+  for (const [done, box] of parts.entries()) {
+    const padded = await readWithMargin(source, box, half, signal);
+    const transform = await RealTransform.of(transformShape(padded.shape));
+    const table = whitening && transferTable(transform, voxelSize, whitening);
+    const part = await withTurns(preparePart(padded, transform, { comparison, whitening: table, allocate }), signal);
+    const counters = allocate ? new Int32Array(new SharedArrayBuffer(8)) : new Int32Array(2);
+    const best = await searchTogether(
+      { kind: 'rotations', comparison, part, rotations, counters },
+      {
+        ...{ threads, signal },
+        onRotation: () =>
+          onProgress?.({ stage: 'rotations', done: done * rotations.length + Atomics.load(counters, 1), total }),
+      },
+    );
+    winners.take(best, box);
+    const volume = contiguousVolume(best.scores, part.shape);
+    const scores = { ...volume, shape: [1, ...volume.shape], stride: [best.scores.length, ...volume.stride] } as const;
     const transformAt = (voxel: Zyx) => winners.at(voxel);
     yield { grid, axis, start: box.start[axis], classes: [template.object], scores, transformAt };
   }
 }
 
-/** Bytes per voxel of a part, with room for the template: three spectra and three maps of scores, in single precision. */
-const BYTES_PER_VOXEL = 24;
+/** Numbers that all threads see. */
+function sharedNumbers(length: number): Float32Array {
+  return new Float32Array(new SharedArrayBuffer(4 * length));
+}
+
+interface SearchTogetherOptions {
+  readonly threads: MatchThreads | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onRotation: () => void;
+}
+
+/** Has all threads search, this one too. */
+async function searchTogether(
+  task: RotationTask,
+  { threads, signal, onRotation }: SearchTogetherOptions,
+): Promise<BestScores> {
+  const others = Array.from({ length: threads?.count ?? 0 }, () => threads!.run(task) as Promise<BestScores>);
+  // What fails is thrown below, when its turn comes.
+  for (const other of others) other.catch(() => {});
+  const stopWaiting = onAbort(signal, () => stopRotations(task));
+  try {
+    const best = await searchRotations(task, { signal, onRotation });
+    signal?.throwIfAborted();
+    for (const other of others) mergeBest(best, await untilAborted(other, signal));
+    if (others.length > 0) onRotation();
+    return best;
+  } catch (error) {
+    stopRotations(task);
+    throw error;
+  } finally {
+    stopWaiting();
+  }
+}
+
+/** Bytes per voxel of a part: spectra and maps of scores, in single precision, that threads share, and those of each. */
+const BYTES_PER_VOXEL = { shared: 12, each: 16 } as const;
+
+interface PartsOptions {
+  readonly half: number;
+  /** In bytes. */
+  readonly memory: number;
+  /** Beside this one. */
+  readonly threads: number;
+}
+
+/** Bytes that a search of a part takes. */
+export function bytesOfPart(shape: Zyx, { half, threads }: Omit<PartsOptions, 'memory'>): number {
+  const [z, y, x] = shape;
+  const padded = transformShape([z + 2 * half, y + 2 * half, x + 2 * half]);
+  return (BYTES_PER_VOXEL.shared + (threads + 1) * BYTES_PER_VOXEL.each) * voxelCount(padded);
+}
 
 /** Boxes along the longest axis: the fewest that are small enough. */
-function partsOf(shape: Zyx, half: number, memory: number): Box[] {
+export function partsOf(shape: Zyx, { half, memory, threads }: PartsOptions): Box[] {
   const axis = longestAxis(shape);
   const length = shape[axis];
   for (let count = 1; ; count++) {
     const planes = Math.ceil(length / count);
-    const [z, y, x] = replaceAxis(shape, axis, planes);
     // Shorter ones would be margin for the most part.
     const isShort = planes <= 2 * half + 1;
-    const padded = transformShape([z + 2 * half, y + 2 * half, x + 2 * half]);
-    if (BYTES_PER_VOXEL * voxelCount(padded) > memory && !isShort) continue;
+    if (bytesOfPart(replaceAxis(shape, axis, planes), { half, threads }) > memory && !isShort) continue;
     return Array.from({ length: Math.ceil(length / planes) }, (_, i) => ({
       start: replaceAxis([0, 0, 0], axis, i * planes),
       end: replaceAxis(shape, axis, Math.min(length, (i + 1) * planes)),
@@ -289,30 +363,22 @@ function partsOf(shape: Zyx, half: number, memory: number): Box[] {
 class Winners {
   readonly #shape: Zyx;
   readonly #rotations: readonly Rotation[];
-  readonly #indices: Uint16Array | Uint32Array;
+  readonly #indices: BestScores['indices'];
 
   constructor(shape: Zyx, rotations: readonly Rotation[]) {
     this.#shape = shape;
     this.#rotations = rotations;
-    this.#indices =
-      rotations.length <= 2 ** 16 ? new Uint16Array(voxelCount(shape)) : new Uint32Array(voxelCount(shape));
+    this.#indices = indicesFor(rotations, voxelCount(shape));
   }
 
-  /** Keeps the scores of a part that are better than the best. */
-  take(
-    scores: Float32Array,
-    { best, box, index }: { readonly best: Float32Array; readonly box: Box; readonly index: number },
-  ): void {
+  /** Keeps the orientations of a part. */
+  take({ indices }: BestScores, { start, end }: Box): void {
     const [, height, width] = this.#shape;
+    const row = end[2] - start[2];
     let from = 0;
-    for (let z = box.start[0]; z < box.end[0]; z++) {
-      for (let y = box.start[1]; y < box.end[1]; y++) {
-        let to = (z * height + y) * width + box.start[2];
-        for (let x = box.start[2]; x < box.end[2]; x++, from++, to++) {
-          if (scores[from] <= best[from]) continue;
-          best[from] = scores[from];
-          this.#indices[to] = index;
-        }
+    for (let z = start[0]; z < end[0]; z++) {
+      for (let y = start[1]; y < end[1]; y++, from += row) {
+        this.#indices.set(indices.subarray(from, from + row), (z * height + y) * width + start[2]);
       }
     }
   }

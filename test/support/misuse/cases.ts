@@ -26,6 +26,7 @@ const tooLong: readonly string[] = [
   'simulateProject: options = Object.create(null)',
   'simulateProject: options.shape = undefined',
   'makeTemplate: options.voxelSize = 0.5',
+  'matchCandidates: options.angleStep = undefined',
 ];
 
 /** Every place of every function with every wrong value, and every function with too few arguments. */

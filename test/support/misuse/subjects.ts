@@ -81,6 +81,7 @@ const template = () => ({
   volume: core.contiguousVolume(new Float32Array(125).fill(1, 50, 70), [5, 5, 5]),
   grid: { shape: [5, 5, 5], voxelSize: [5, 5, 5], origin: { x: -10, y: -10, z: -10 } },
 });
+const noThreads = () => ({ count: 0, run: () => Promise.reject(new Error('there is no thread')) });
 const signal = () => new AbortController().signal;
 const nothing = () => {};
 
@@ -870,7 +871,20 @@ const functions: readonly Subject[] = [
     {
       ...{ angles: 180, symmetry: 'C2', wedge: { tiltAngles: [-60, 60], tiltAxis: 'y' }, whiten: true, memory: 1e9 },
       ctf: { defocus: 3, voltage: 300, sphericalAberration: 2.7, amplitudeContrast: 0.07, phasesFlipped: true },
-      ...{ mask: { radius: 10, softEdge: 0 }, onProgress: nothing, ...wait() },
+      ...{ mask: { radius: 10, softEdge: 0 }, threads: noThreads(), onProgress: nothing, ...wait() },
+    },
+  ]),
+  fn('matchCandidates', 'source density options', core.matchCandidates, () => [
+    sourceFromArray(
+      { data: new Float32Array(1000).fill(1, 400, 500), shape: [10, 10, 10] },
+      { voxelSize: [20, 20, 20] },
+    ),
+    { shape: 'sphere', radius: 45 },
+    {
+      ...{ object: 'ribosome', contrast: 'inverted', radius: 45, symmetry: 'C2', angleStep: 180 },
+      ...{ wedge: { tiltAngles: [-60, 60], tiltAxis: 'y' }, ctf: { defocus: 3 }, whiten: false, memory: 1e9 },
+      ...{ mask: { radius: 45, softEdge: 0 }, threads: noThreads(), candidatesPerObject: 1, threshold: 0.5 },
+      ...{ maxFalse: 0.1, minDistance: 40, onProgress: nothing, ...wait() },
     },
   ]),
   fn('quadraticFit', 'scores', core.quadraticFit, () => [new Float64Array(27).fill(0).fill(1, 13, 14)]),
@@ -1020,6 +1034,34 @@ const functions: readonly Subject[] = [
       overwrite: false,
       keepCandidates: true,
       prepare: (tomogram: unknown) => tomogram,
+    },
+  ]),
+  fn('matchProject', 'project density options', core.matchProject, async () => [
+    await project(),
+    { shape: 'sphere', radius: 45 },
+    {
+      // More than the tomograms of the project hold, so that each run fails at once.
+      ...{
+        object: 'ribosome',
+        contrast: 'inverted',
+        radius: 4500,
+        symmetry: 'C2',
+        angleStep: 180,
+        whiten: false,
+        memory: 1e9,
+      },
+      ...{ wedge: { tiltAngles: [-60, 60], tiltAxis: 'y' }, ctf: { defocus: 3 }, threads: noThreads(), threshold: 0.5 },
+      ...{ candidatesPerObject: 1, maxFalse: 0.1, minDistance: 40, max: 3, retries: 0, templateName: 'ball' },
+      ...{ tomogram: 'denoised', voxelSpacing: 10, runs: ['TS_1'], shard: { index: 1, count: 1 }, onStart: nothing },
+      ...{
+        userId: 'me',
+        sessionId: '7',
+        resume: false,
+        overwrite: true,
+        onProgress: nothing,
+        onWarning: nothing,
+        ...wait(),
+      },
     },
   ]),
   fn('detectProject', 'project options', core.detectProject, async () => [
@@ -1239,6 +1281,7 @@ const functions: readonly Subject[] = [
     join(folder, 'store'),
     { durable: false, readOnly: true },
   ]),
+  fn('matchThreads', 'options', node.matchThreads, () => [{ threads: 1 }]),
   fn('overlayClaims', 'project options', node.overlayClaims, async () => [await projectOnDisk(), { lease: 5 }]),
   fn('openProject', 'path options', node.openProject, () => [
     join(folder, 'copick.json'),
