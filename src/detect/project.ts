@@ -109,7 +109,7 @@ export async function* detectProject(
   options: DetectProjectOptions,
 ): AsyncGenerator<RunResult, void, undefined> {
   requireArgument('detectProject', 'project', project, projectRule);
-  const { shard, onProgress, retries, jobs, claim, onStart, runs, ...each } = requireOptions(
+  const { shard, onProgress, onWarning, retries, jobs, claim, onStart, ...each } = requireOptions(
     'detectProject',
     options,
     projectRules,
