@@ -70,6 +70,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'wrappers',
     'activation',
     'score',
+    'protobuf',
     'external-data',
     'onnx',
     'thread',
@@ -100,6 +101,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'submission',
   ],
   metric: ['rules', 'match', 'score', 'sweep'],
+  teach: ['feature-map', 'logistic', 'cut-off', 'lesson', 'fit', 'learn', 'teach', 'add-head'],
   match: [
     'rotations',
     'fft',
@@ -173,6 +175,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
   detect: [
     'choose-objects',
     'voxel-size',
+    'features',
     'candidates',
     'max-false',
     'match-candidates',

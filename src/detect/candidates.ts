@@ -30,7 +30,7 @@ import {
   chooseRules,
   type DetectableObject,
 } from './choose-objects.ts';
-import { requireVoxelSize } from './voxel-size.ts';
+import { requireVoxelSize, untaughtVoxelSize } from './voxel-size.ts';
 
 /** How a network searches a tomogram, whatever becomes of what it finds. */
 export interface SearchOptions {
@@ -116,6 +116,7 @@ export async function detectCandidates(source: VolumeSource, options: DetectCand
   const { classes: objects, thresholds, competitionThresholds, minDistances } = chosen;
   const floors = floorsOf(spec, chosen, options);
   requireVoxelSize(source.grid, spec, { warnings: source.warnings?.() });
+  for (const warning of untaughtVoxelSize(source.grid, spec)) onWarning?.(warning);
 
   const plan = planTiles(source.grid.shape, spec, { overlap, memory });
   const intensity = await measureIntensity(source, { signal, onProgress, onWarning });

@@ -3,6 +3,7 @@ import {
   modelSpec,
   optional,
   optionalList,
+  quotedNames,
   requireArgument,
   requireOptions,
   text,
@@ -26,6 +27,19 @@ export function isUnknownVoxelSize({ voxelSize }: Pick<VoxelGrid, 'voxelSize'>):
 export function unknownVoxelSize(warnings: readonly Warning[] = []): string {
   const isAssumed = warnings.some(({ code }) => code === 'voxel-size-assumed');
   return isAssumed ? 'the file says none' : 'the file says 1 Å, which programs write if they do not know it';
+}
+
+/** By how much a voxel size may differ from those that objects were taught on. */
+const TAUGHT_TOLERANCE = 0.01;
+
+/** The warning of a tomogram whose voxels are of another size than those of the tomograms that the model's objects were taught on. */
+export function untaughtVoxelSize({ voxelSize }: VoxelGrid, { name, taught }: ModelSpec): Warning[] {
+  const isNear = (size: number) => voxelSize.every((length) => Math.abs(length / size - 1) <= TAUGHT_TOLERANCE);
+  if (taught === undefined || taught.voxelSizes.some(isNear)) return [];
+  const message =
+    `the tomogram has voxels of ${formatZyx(voxelSize)} Å (z×y×x), but ${quotedNames(taught.objects)} of model "${name}" ` +
+    `${taught.objects.length === 1 ? 'was' : 'were'} taught on voxels of ${taught.voxelSizes.join(' and ')} Å: look at the picks, or teach it on such a tomogram`;
+  return [{ code: 'voxel-size-not-taught', message }];
 }
 
 /** Options of {@link requireVoxelSize}. */

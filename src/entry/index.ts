@@ -104,6 +104,7 @@ export type {
   ModelSpec,
   ScoreBatch,
   ScoreCallOptions,
+  TaughtOn,
   TileBatch,
 } from '../inference/model.ts';
 export type { CardThresholds, ThresholdSet, Thresholds } from '../inference/thresholds.ts';
@@ -221,6 +222,12 @@ export {
 } from '../metric/score.ts';
 export { type ObjectSweep, type Sweep, type SweepCurve, type SweepPoint, sweepThresholds } from '../metric/sweep.ts';
 
+// Particles by a few picks of them
+export { addHead } from '../teach/add-head.ts';
+export type { FeatureBlock, Head, TomogramFeatures } from '../teach/feature-map.ts';
+export type { Learned, LearningPoint } from '../teach/learn.ts';
+export { type Taught, type TeachOptions, teach } from '../teach/teach.ts';
+
 // Particles by their shape
 export { type AverageParticlesOptions, averageParticles, type ParticleAverage } from '../match/average.ts';
 export type { SphericalMask } from '../match/mask.ts';
@@ -251,6 +258,7 @@ export {
   detectCandidates,
   type SearchOptions,
 } from '../detect/candidates.ts';
+export { type ComputeFeaturesOptions, computeFeatures } from '../detect/features.ts';
 export { type DetectOptions, detectParticles } from '../detect/particles.ts';
 export type { ChosenThreshold } from '../detect/max-false.ts';
 export { type RequireVoxelSizeOptions, requireVoxelSize } from '../detect/voxel-size.ts';

@@ -63,6 +63,14 @@ const cardSchema = v.object({
   thresholds: thresholdsSchema,
   minDistances: v.record(v.string(), length),
   calibration: v.optional(v.record(v.string(), calibrationSchema)),
+  taught: v.optional(
+    v.object({
+      objects: v.array(v.string()),
+      network: v.string(),
+      sha256: v.optional(v.string()),
+      voxelSizes: v.array(v.pipe(finite, v.gtValue(0, 'expected a voxel size in Å above 0'))),
+    }),
+  ),
 });
 
 /** Options of {@link parseModelSpec}. */

@@ -72,6 +72,21 @@ export interface ModelSpec {
   readonly minDistances: Readonly<Record<string, number>>;
   /** How many picks of an object are false, by their scores. Left out for an object where scores do not tell. */
   readonly calibration?: Readonly<Record<string, Calibration>> | undefined;
+  /**
+   * Of a model with objects that were taught by picks: which, on the features of which network, and on what. Its scores are
+   * probabilities as the network gives them, so wrappers that average logits refuse it.
+   */
+  readonly taught?: TaughtOn | undefined;
+}
+
+/** What the objects of a model were taught on. */
+export interface TaughtOn {
+  readonly objects: readonly string[];
+  /** Name of the network whose features they are functions of, and its SHA-256, if it is known. */
+  readonly network: string;
+  readonly sha256?: string | undefined;
+  /** Voxel sizes of the tomograms with the picks, in Å. */
+  readonly voxelSizes: readonly number[];
 }
 
 /** Float32 tiles `[n, z, y, x]` in C-order. */
@@ -220,6 +235,15 @@ export const specRules: RulesFor<ModelSpec> = {
   thresholds: /* @__PURE__ */ optional(cardThresholds),
   minDistances: /* @__PURE__ */ optional(numbersByName),
   calibration: /* @__PURE__ */ optional(calibrationsRule),
+  taught: /* @__PURE__ */ optional({
+    expected: 'what objects were taught on { objects, network, voxelSizes }',
+    isValid: isFields,
+    fields: {
+      objects: { expected: 'a list of object names', isValid: Array.isArray, items: text },
+      network: text,
+      voxelSizes: { expected: 'a list of voxel sizes in Å', isValid: Array.isArray, items: positiveLength },
+    },
+  }),
 };
 
 /** @throws {@link CryoetPicksError} `invalid-option` for anything but a model card. */

@@ -18,7 +18,7 @@ import {
  * offsets along a mirrored axis change their sign on the way back. What is averaged is what `score` returns: logits, before
  * the activation. The calibration of the card is left out, since the scores are others. Disposing it disposes the model.
  *
- * @throws {@link CryoetPicksError} `invalid-option` if an axis is named twice or unknown.
+ * @throws {@link CryoetPicksError} `invalid-option` if an axis is named twice or unknown, and for a model that was taught by picks.
  *
  * @example
  * ```ts
@@ -28,6 +28,7 @@ import {
 export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): DisposableModel {
   requireArgument('withFlips', 'model', model, modelRule);
   requireArgument('withFlips', 'axes', axes, listOf('axes', text));
+  requireLogits(model, 'withFlips');
   const indices = axes.map((axis) => ['z', 'y', 'x'].indexOf(axis));
   if (indices.includes(-1) || new Set(indices).size < axes.length) {
     throw new CryoetPicksError(
@@ -69,12 +70,14 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Dis
  * What is averaged is what `score` returns: logits, before the activation. Thresholds and distances are the first
  * model's; the calibration is left out, since the scores are others. Disposing it disposes all of them.
  *
- * @throws {@link CryoetPicksError} `invalid-option` without a model, or naming the field in which two differ.
+ * @throws {@link CryoetPicksError} `invalid-option` without a model, naming the field in which two differ, and for models that were
+ * taught by picks.
  */
 export function averageOf(...models: readonly Model[]): DisposableModel {
   requireArgument('averageOf', 'models', models, listOf('models', modelRule));
   const [first] = models;
   if (first === undefined) throw new CryoetPicksError('invalid-option', 'averageOf needs at least one model');
+  for (const model of models) requireLogits(model, 'averageOf');
   for (const { spec } of models) requireAgreement(first.spec, spec);
   const spare = new BufferPool(MAX_SPARES);
   return disposable({
@@ -101,6 +104,13 @@ export function averageOf(...models: readonly Model[]): DisposableModel {
       await Promise.all(models.map((model) => model.dispose()));
     },
   });
+}
+
+/** @throws {@link CryoetPicksError} `invalid-option` for a model that was taught by picks. */
+function requireLogits({ spec: { name, taught } }: Model, call: string): void {
+  if (taught === undefined) return;
+  const what = `model "${name}" was taught by picks and gives probabilities; ${call} averages logits`;
+  throw new CryoetPicksError('invalid-option', `${what}; search with it as it is, or average picks by mergeNearby`);
 }
 
 /** Each network keeps its memory; unknown if that of one is. */

@@ -101,6 +101,9 @@ const spec = () =>
   }) as const;
 const model = () =>
   functionModel((voxels) => Float32Array.from([...voxels, ...voxels]), { ...spec(), tileMultiple: undefined });
+const featureModel = () => ({ ...model(), featureCount: 2 });
+const lesson = (places: readonly number[]) =>
+  places.map((i) => ({ object: 'moon', position: { x: 10 * i, y: 20, z: 10 }, score: 1 }));
 const plan = () => planTiles([4, 6, 8], { tile: [4, 4, 4] });
 const tiles = () => ({ data: new Float32Array(64), shape: [1, 4, 4, 4] as const });
 const scoreSlab = () => ({
@@ -278,6 +281,7 @@ const mrcBytes = once(async () => {
 
 const tiffBytes = () => new Uint8Array(readFileSync(fixture('tiff/float32.tif')));
 const onnxBytes = () => new Uint8Array(readFileSync(fixture('onnx/identity.onnx')));
+const onnxWithFeatures = () => new Uint8Array(readFileSync(fixture('onnx/features.onnx')));
 const zipBlob = () => new Blob([zipBytes([{ name: 'a/b', data: new Uint8Array(4) }]) as Uint8Array<ArrayBuffer>]);
 
 /** A web server of one file, `/a`. */
@@ -856,6 +860,28 @@ const functions: readonly Subject[] = [
     slabs(),
     { threshold: { ribosome: 20 }, refine: core.quadraticFit, ...wait() },
   ]),
+  fn('computeFeatures', 'source options', core.computeFeatures, () => [
+    source(),
+    {
+      ...{ model: featureModel(), run: 'TS_1', overlap: [0, 0, 0], memory: 'low', batch: 1 },
+      ...{ onProgress: nothing, onWarning: nothing, ...wait() },
+    },
+  ]),
+  fn('teach', 'features picks options', core.teach, async () => [
+    [await core.computeFeatures(source(), { model: featureModel(), run: 'TS_1' })],
+    [{ run: 'TS_1', picks: lesson([1, 2, 3]) }],
+    {
+      ...{ rejects: [{ run: 'TS_1', picks: lesson([5]) }], background: 150, radius: { moon: 5 }, keepKnown: true },
+      ...{ name: 'moons', onWarning: nothing, ...wait() },
+    },
+  ]),
+  fn('addHead', 'network taught', core.addHead, async () => {
+    const features = await core.computeFeatures(source(), { model: featureModel(), run: 'TS_1' });
+    const { scoreSlabs, ...taught } = await core.teach([features], [{ run: 'TS_1', picks: lesson([1, 2, 3]) }], {
+      radius: 5,
+    });
+    return [onnxWithFeatures(), { ...taught, scoreSlabs }];
+  }),
   fn('averageParticles', 'source picks options', core.averageParticles, () => [
     source(),
     picks().slice(0, 2),

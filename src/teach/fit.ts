@@ -1,0 +1,207 @@
+import { replaceAxis, toPhysical, type Zyx } from '../space/grid.ts';
+import { featuresAt, type Head, type TomogramFeatures } from './feature-map.ts';
+import { isWithin, type Lesson, type Place } from './lesson.ts';
+import { type Coefficients, fitLogistic, logitOf, type Samples } from './logistic.ts';
+
+/** The samples of a lesson, and which of them are of which pick. */
+export interface LessonSamples extends Samples {
+  readonly lesson: Lesson;
+  /** Of each sample, the index of its pick; −1 of any other. */
+  readonly pickOf: Int32Array;
+  /** Of each sample, whether it is of a reject. */
+  readonly isReject: Uint8Array;
+  /** Mean and standard deviation of each feature in the background, by which all are scaled. */
+  readonly mean: Float64Array;
+  readonly deviation: Float64Array;
+}
+
+/**
+ * What all rejects together count, from so many on; the background counts 1. With 1, the head learns what is special about the rejects,
+ * and is worse for what was not rejected: training/teach/README.md has the figures.
+ */
+const [REJECTS_COUNT, FULL_REJECTS] = [0.03, 10];
+
+/**
+ * The samples of an object: its picks, its rejects with the picks of other objects, and cells far from all picks.
+ *
+ * Of a pick or reject there are the cells that share a face with its own, too: picks are no more exact, and the head learns to be high
+ * all over the middle of a particle. Picks count 1 together, and so does the background: a balance of classes.
+ */
+export function samplesOf(lesson: Lesson, others: readonly Place[], background: readonly Place[]): LessonSamples {
+  const { picks, rejects } = lesson;
+  const refused = [
+    ...rejects,
+    ...others.filter((other) => !picks.some((pick) => isWithin(pick, other, lesson.radius / 2))),
+  ];
+  const featureCount = background[0]!.map.featureCount;
+  const groups = [
+    ...picks.map((place, i) => ({ place, pick: i, isReject: false })),
+    ...refused.map((place) => ({ place, pick: -1, isReject: true })),
+  ].map((group) => ({ ...group, values: featuresAt(group.place.map, cellsAround(group.place)) }));
+  const ownRows = groups.reduce((sum, { values }) => sum + values.length / featureCount, 0);
+  const rows = ownRows + background.length;
+  const samples = {
+    values: new Float64Array(rows * featureCount),
+    labels: new Float64Array(rows),
+    weights: new Float64Array(rows).fill(1 / background.length, ownRows),
+    pickOf: new Int32Array(rows).fill(-1),
+    isReject: new Uint8Array(rows),
+  };
+  const rejectsCount = REJECTS_COUNT * Math.min(1, refused.length / FULL_REJECTS);
+  let row = 0;
+  for (const { values, pick, isReject } of groups) {
+    const end = row + values.length / featureCount;
+    samples.values.set(values, row * featureCount);
+    samples.labels.fill(isReject ? 0 : 1, row, end);
+    samples.pickOf.fill(pick, row, end);
+    samples.isReject.fill(isReject ? 1 : 0, row, end);
+    samples.weights.fill((isReject ? rejectsCount / refused.length : 1 / picks.length) / (end - row), row, end);
+    row = end;
+  }
+  for (const [map, places] of byMap(background)) {
+    const values = featuresAt(
+      map,
+      places.map(({ cell }) => cell),
+    );
+    samples.values.set(values, row * featureCount);
+    row += places.length;
+  }
+  const { mean, deviation } = spreadOf(samples.values, ownRows, featureCount);
+  for (let i = 0; i < samples.values.length; i++) {
+    const k = i % featureCount;
+    samples.values[i] = (samples.values[i] - mean[k]) / deviation[k];
+  }
+  return { ...samples, lesson, featureCount, mean, deviation };
+}
+
+function byMap(places: readonly Place[]): Map<TomogramFeatures, Place[]> {
+  const groups = new Map<TomogramFeatures, Place[]>();
+  for (const place of places) {
+    const group = groups.get(place.map);
+    if (group === undefined) groups.set(place.map, [place]);
+    else group.push(place);
+  }
+  return groups;
+}
+
+/** Mean and standard deviation of each feature, from a row on. A feature that never changes has the deviation 1. */
+function spreadOf(values: Float64Array, from: number, featureCount: number): Pick<LessonSamples, 'mean' | 'deviation'> {
+  const mean = new Float64Array(featureCount);
+  const deviation = new Float64Array(featureCount);
+  const rows = values.length / featureCount - from;
+  for (let i = from * featureCount; i < values.length; i++) mean[i % featureCount] += values[i] / rows;
+  for (let i = from * featureCount; i < values.length; i++) {
+    deviation[i % featureCount] += (values[i] - mean[i % featureCount]) ** 2 / rows;
+  }
+  for (let k = 0; k < featureCount; k++) deviation[k] = Math.sqrt(deviation[k]) || 1;
+  return { mean, deviation };
+}
+
+/** The cell of a place, and those of the volume that share a face with it. */
+export function cellsAround({ cell, map }: Place): Zyx[] {
+  const { shape } = map.grid;
+  const neighbours = ([0, 1, 2] as const).flatMap((axis) =>
+    [-1, 1].flatMap((step) => {
+      const index = cell[axis] + step;
+      return index >= 0 && index < shape[axis] ? [replaceAxis(cell, axis, index)] : [];
+    }),
+  );
+  return [cell, ...neighbours];
+}
+
+/** The fractional part of its multiples is spread more evenly than random numbers, and is the same every time. */
+const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
+
+/** Distance of background from picks, relative to the radius of their object. */
+const BACKGROUND_DISTANCE = 1.5;
+
+/** Cells spread evenly over all tomograms that were picked, none near a pick of any object. */
+export function backgroundOf(lessons: readonly Lesson[], count: number): Place[] {
+  const maps = [...new Set(lessons.flatMap(({ picks }) => picks.map(({ map }) => map)))];
+  const places: Place[] = [];
+  for (const map of maps) {
+    const [depth, height, width] = map.grid.shape;
+    const size = depth * height * width;
+    const wanted = Math.min(size, Math.ceil(count / maps.length));
+    for (let i = 1; i <= wanted; i++) {
+      const index = Math.floor(((i * GOLDEN_RATIO) % 1) * size);
+      const cell: Zyx = [Math.floor(index / (height * width)), Math.floor(index / width) % height, index % width];
+      const place = { map, cell, position: toPhysical(map.grid, cell) };
+      const isNear = ({ picks, radius }: Lesson) =>
+        picks.some((pick) => isWithin(pick, place, BACKGROUND_DISTANCE * radius));
+      if (!lessons.some(isNear)) places.push(place);
+    }
+  }
+  return places;
+}
+
+/** Which samples count in a fit. */
+export interface FitOptions {
+  /** Whether rejects, and picks of other objects, count. */
+  readonly withRejects: boolean;
+  /** Whether a pick counts, by its index. @defaultValue all */
+  readonly counts?: ((pick: number) => boolean) | undefined;
+  readonly start?: Coefficients | undefined;
+}
+
+/** Steps at most, and those from the fit of nearly the same samples. */
+const [STEPS, FEW_STEPS] = [20, 5];
+
+/** Fits a head to some of the samples; picks that count do so equally, 1 together. */
+export function fitHead(samples: LessonSamples, { withRejects, counts, start }: FitOptions): Coefficients {
+  const all = samples.lesson.picks.length;
+  const kept = counts === undefined ? all : samples.lesson.picks.filter((_, i) => counts(i)).length;
+  const weights = samples.weights.map((weight, row) => {
+    if (samples.isReject[row] === 1) return withRejects ? weight : 0;
+    const pick = samples.pickOf[row];
+    if (pick < 0) return weight;
+    return counts === undefined || counts(pick) ? (weight * all) / kept : 0;
+  });
+  return fitLogistic({ ...samples, weights }, start, start ? FEW_STEPS : STEPS);
+}
+
+/** A head on features as the network gives them. */
+export function headOf({ lesson, mean, deviation, featureCount }: LessonSamples, coefficients: Coefficients): Head {
+  const weights = new Float64Array(featureCount);
+  let bias = coefficients[featureCount];
+  for (let k = 0; k < featureCount; k++) {
+    weights[k] = coefficients[k] / deviation[k];
+    bias -= weights[k] * mean[k];
+  }
+  return { object: lesson.object, weights, bias };
+}
+
+/** Places whose features, and those of the cells around, are kept: where a head is highest there is its score of the place. */
+export interface Sites {
+  readonly places: readonly Place[];
+  /** Scaled as the samples are; `[cell, feature]`. */
+  readonly values: Float64Array;
+  /** First cell of each place, and the end of the last. */
+  readonly starts: Uint32Array;
+}
+
+/** Keeps the features of places as samples have them. */
+export function sitesOf({ mean, deviation, featureCount }: LessonSamples, places: readonly Place[]): Sites {
+  const starts = new Uint32Array(places.length + 1);
+  const parts = places.map((place, i) => {
+    const part = featuresAt(place.map, cellsAround(place));
+    starts[i + 1] = starts[i] + part.length / featureCount;
+    return part;
+  });
+  const values = new Float64Array(starts[places.length] * featureCount);
+  for (const [i, part] of parts.entries()) values.set(part, starts[i] * featureCount);
+  for (let i = 0; i < values.length; i++)
+    values[i] = (values[i] - mean[i % featureCount]) / deviation[i % featureCount];
+  return { places, values, starts };
+}
+
+/** The logits of places. */
+export function logitsOf({ values, starts }: Sites, featureCount: number, coefficients: Coefficients): Float64Array {
+  return Float64Array.from({ length: starts.length - 1 }, (_, i) => {
+    let highest = Number.NEGATIVE_INFINITY;
+    for (let row = starts[i]; row < starts[i + 1]; row++) {
+      highest = Math.max(highest, logitOf(values, row, featureCount, coefficients));
+    }
+    return highest;
+  });
+}
