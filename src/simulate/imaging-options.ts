@@ -33,6 +33,8 @@ export interface ImagingOptions {
   readonly iceThickness?: number | undefined;
   /** Standard deviation of the alignment error of each view per direction, in Å. @defaultValue 4 */
   readonly alignmentError?: number | undefined;
+  /** Standard deviation of a Gaussian that smooths the tomogram after its filter, in Å. @defaultValue 0 */
+  readonly blur?: number | undefined;
   /** Factor on all grey values. @defaultValue 1 */
   readonly contrast?: number | undefined;
   /** Exponent of a curve on the grey values: above 1 emphasises strong values, below 1 weak ones. @defaultValue 1 */
@@ -62,6 +64,7 @@ export const imagingRules: RulesFor<ImagingOptions> = {
   dose: /* @__PURE__ */ optional(someNumber),
   iceThickness: /* @__PURE__ */ optional(someNumber),
   alignmentError: /* @__PURE__ */ optional(someNumber),
+  blur: /* @__PURE__ */ optional(someNumber),
   contrast: /* @__PURE__ */ optional(someNumber),
   curve: /* @__PURE__ */ optional(someNumber),
   seed: /* @__PURE__ */ optional(seedNumber),
@@ -79,6 +82,7 @@ export function checkImaging(options: ImagingOptions): Imaging {
     dose: options.dose ?? 120,
     iceThickness: options.iceThickness ?? cziiIceThickness,
     alignmentError: options.alignmentError ?? 4,
+    blur: options.blur ?? 0,
     contrast: options.contrast ?? 1,
     curve: options.curve ?? 1,
     seed: options.seed ?? 0,
@@ -90,7 +94,7 @@ export function checkImaging(options: ImagingOptions): Imaging {
   if (!(tiltRange.length === 2 && first >= -90 && first < last && last <= 90)) {
     fail(`tiltRange must rise within −90° … 90°, found [${tiltRange.join(', ')}]`);
   }
-  for (const name of ['noise', 'dose', 'iceThickness', 'alignmentError'] as const) {
+  for (const name of ['noise', 'dose', 'iceThickness', 'alignmentError', 'blur'] as const) {
     if (!(imaging[name] >= 0 && Number.isFinite(imaging[name]))) {
       fail(`${name} must be a number ≥ 0, found ${imaging[name]}`);
     }
@@ -124,8 +128,21 @@ const filterShares: readonly (readonly [ReconstructionFilter, number])[] = [
 ];
 
 /**
+ * How far noise is drawn from the real level, as a factor: from nearly none to where a person sees no small particle. Denoising
+ * hides what a tomogram without it shows.
+ */
+const noiseRange: Readonly<Record<ReconstructionFilter, readonly [least: number, most: number]>> = {
+  denoised: [1 / 3, 2.5],
+  ctfdeconvolved: [1 / 4, 4],
+  wbp: [1 / 4, 4],
+};
+
+/** How often tomograms are smoothed, and how much at most, in Å. */
+const smoothing = { share: 0.4, most: 18 } as const;
+
+/**
  * Draws random imaging options, for training data that vary more than real data: noise, filter, defocus, amplitude contrast,
- * tilts, dose, alignment, thickness of the ice, contrast, grey-level curve, and a voxel size ±5 %.
+ * tilts, dose, alignment, thickness of the ice, smoothing, contrast, grey-level curve, and a voxel size ±5 %.
  *
  * Spread the result into the options of {@link simulateTomogram}; options given after it take precedence. Equal seeds give equal
  * options, including the tomogram's own `seed`.
@@ -139,16 +156,17 @@ export function randomImaging(seed: number): RandomImaging {
   requireArgument('randomImaging', 'seed', seed, seedNumber);
   const random = createRandom(seed, 8);
   const between = (low: number, high: number) => low + (high - low) * random.uniform();
-  /** As likely to lie between 1/2 and 1 as between 1 and 2. */
-  const factor = (most: number) => most ** between(-1, 1);
+  /** As likely in each part of a range as in another of the same ratio. */
+  const factorBetween = (low: number, high: number) => low * (high / low) ** random.uniform();
   const scale = between(0.95, 1.05);
   const half = between(40, 60);
   const skewed = between(-5, 5);
+  const filter = drawFilter(random.uniform());
   return {
     seed,
     voxelSize: cziiVoxelSize.map((size) => size * scale) as unknown as Zyx,
-    filter: drawFilter(random.uniform()),
-    noise: factor(2),
+    filter,
+    noise: factorBetween(...noiseRange[filter]),
     tiltRange: [-half + skewed, half + skewed],
     tiltStep: random.uniform() < 0.7 ? 3 : 2,
     defocus: between(2, 5),
@@ -156,8 +174,9 @@ export function randomImaging(seed: number): RandomImaging {
     dose: between(80, 160),
     iceThickness: between(700, 1900),
     alignmentError: between(0, 8),
-    contrast: factor(2),
-    curve: factor(1.25),
+    blur: random.uniform() < smoothing.share ? between(0, smoothing.most) : 0,
+    contrast: factorBetween(1 / 2, 2),
+    curve: factorBetween(1 / 1.25, 1.25),
   };
 }
 

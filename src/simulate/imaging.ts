@@ -9,7 +9,7 @@ import { type FilterGeometry, tiltViews, type Views } from './tilt-series.ts';
 /**
  * Applies the effects of microscope and reconstruction to the Fourier transform of a density: contrast transfer with a gradient
  * of defocus across x, damage by dose, thicker ice at high tilts, misaligned views, the missing wedge, the tomogram's filter,
- * and coloured noise.
+ * coloured noise, and a blur of both.
  *
  * @throws {@link CryoetPicksError} `invalid-option` for imaging options that are not valid.
  */
@@ -38,6 +38,7 @@ export function* imagingFilter(geometry: FilterGeometry, options: ImagingOptions
     // These planes keep only one of two mirrored halves, and with it half of the noise.
     const gain = level * colour.scale * colour.alongY[j] * (selfMirrored ? Math.SQRT2 : 1);
     if (gain > 0) addNoise(values, { colour, transfer, row, gain, kz, kxy, random });
+    if (imaging.blur > 0) blurLine(values, { blur: imaging.blur, kz, kxy });
   };
 }
 
@@ -49,6 +50,18 @@ function shiftTurns(turns: Float64Array, { shiftY, ky }: { readonly shiftY: Floa
     const phase = -2 * Math.PI * ky * shiftY[view];
     turns[2 * view] = Math.cos(phase);
     turns[2 * view + 1] = Math.sin(phase);
+  }
+}
+
+/** Multiplies a line of a spectrum by that of a Gaussian. */
+function blurLine(
+  values: Float64Array,
+  { blur, kz, kxy }: { readonly blur: number; readonly kz: Float64Array; readonly kxy: number },
+): void {
+  for (let z = 0; z < kz.length; z++) {
+    const factor = Math.exp(-2 * Math.PI ** 2 * blur ** 2 * (kz[z] + kxy));
+    values[2 * z] *= factor;
+    values[2 * z + 1] *= factor;
   }
 }
 
@@ -70,16 +83,15 @@ function transferLine(
   { views, turns, row, transfer, kz, kxy, voxelX }: LineTransfer,
 ): void {
   const { strength, dose, sine, view, shift } = views;
-  const { steps, signal, perDefocus, damage } = transfer;
+  const { steps, signal, perDefocus, filled, damage } = transfer;
   for (let z = 0, at = row; z < kz.length; z++, at++) {
-    const seen = strength[at];
-    if (seen === 0) {
+    const step = Math.round((kz[z] + kxy) * steps);
+    const weight = Math.max(strength[at] * Math.exp(-dose[at] * damage[step]), filled[step]);
+    if (weight === 0) {
       values[2 * z] = 0;
       values[2 * z + 1] = 0;
       continue;
     }
-    const step = Math.round((kz[z] + kxy) * steps);
-    const weight = seen * Math.exp(-dose[at] * damage[step]);
     const turnRe = turns[2 * view[at]];
     const turnIm = turns[2 * view[at] + 1];
     const factorRe = weight * (shift[2 * at] * turnRe - shift[2 * at + 1] * turnIm);

@@ -9,23 +9,29 @@ import type { FilterGeometry, Views } from './tilt-series.ts';
 
 /** Noise of real tomograms relative to the density of solid protein, at `noise: 1`. */
 export const noiseLevels: Readonly<Record<ReconstructionFilter, number>> = {
-  denoised: 0.06,
+  denoised: 0.085,
   ctfdeconvolved: 0.13,
   wbp: 0.08,
 };
 
 /**
- * Blur of the noise across and along the tilt axis, in Å, fitted to the spectra of the real denoised planes. Other kinds of
- * tomogram have the roll-off of back-projection only.
+ * Blur of the noise across and along the tilt axis, in Å, fitted to the spectra of the real denoised planes and, for
+ * back-projection, to the background of a tomogram of lysosomes: its ramp rolls off across the axis only.
  */
 const noiseBlur: Readonly<Record<ReconstructionFilter, { xz: number; y: number }>> = {
-  denoised: { xz: 8.8, y: 7.5 },
+  denoised: { xz: 8, y: 5.5 },
   ctfdeconvolved: { xz: 3, y: 3 },
-  wbp: { xz: 3, y: 3 },
+  wbp: { xz: 5.5, y: 0 },
 };
 
+/**
+ * What a denoiser leaves more of the low frequencies along y, where back-projection has no ramp: relative to the others, a factor e
+ * less at this frequency (Å⁻¹).
+ */
+const lowAlongY = { share: 0.55, frequency: 1 / 80 } as const;
+
 /** Frequency, in Å⁻¹, below which the ramp of the noise is flat, as in real data. */
-const rampFloor = 0.004;
+const rampFloor = 0.002;
 
 /** Strength of the noise that a denoising network invents in the missing wedge, relative to a view at 0°. */
 const wedgeLeak = 0.1;
@@ -76,7 +82,10 @@ export function* noiseColour(
   const weakest = negligible * plane.reduce((most, value) => Math.max(most, value), 0);
   for (let at = 0; at < plane.length; at++) if (plane[at] < weakest) plane[at] = 0;
   yield;
-  const alongY = y.map((value) => Math.exp(-2 * Math.PI ** 2 * blur.y ** 2 * value));
+  const low = filter === 'denoised' ? lowAlongY.share : 0;
+  const alongY = y.map(
+    (value) => Math.exp(-2 * Math.PI ** 2 * blur.y ** 2 * value) + low * Math.exp(-value / lowAlongY.frequency ** 2),
+  );
   const stride = Math.max(1, Math.floor(y.length / sampledPlanes));
   let power = 0;
   let planes = 0;
@@ -125,7 +134,7 @@ const curvePivot = 0.3;
 const solid = 1.5;
 
 /** Standard deviation of the grain inside particles at `noise: 1`, relative to their density, per 10 Å voxel before the blur. */
-const roughness = 1.6;
+const roughness = 1.5;
 
 /** Above this many standard deviations of the noise, brightness rises with this slope only. */
 const fringeKnee = 1.4;
@@ -133,7 +142,7 @@ const fringeSlope = 0.75;
 
 /** Beyond this many standard deviations of the noise, darkness grows with this slope. */
 const darkKnee = 1.5;
-const darkSlope = 1.7;
+const darkSlope = 1.5;
 
 /** Voxels that are worked on in one piece. */
 const VOXELS_AT_ONCE = 2 ** 16;

@@ -28,13 +28,21 @@ export interface Species {
   readonly beads: Float64Array;
 }
 
-/** Contrast of a ribosome relative to its map, which reflects mass only: RNA scatters electrons more strongly than protein. */
-const ribosomeContrast = 1.2;
+/**
+ * How the capsid of the tomograms differs from its map, which is a virion's: no RNA, which is what lies within `inside` (Å);
+ * smaller, its shell at 115 Å instead of 130, as the competition's radius of 135 Å says, too; and fainter. Measured on a real
+ * particle (`training/realism`).
+ */
+const capsid = { name: 'virus-like-particle', inside: 105, scale: 0.885, contrast: 0.52 } as const;
 
 /** The species the simulator knows: the competition's six, then the decoys, large and small. */
 export const species: readonly Species[] = [
-  ...table.species.map((entry) => speciesOfTable(entry)),
-  ellipsoid('beta-amylase', [37, 33, 27], { kind: 'particle', sigma: 9, density: 1 }),
+  ...table.species.map((entry) => {
+    const known = speciesOfTable(entry);
+    return known.name === capsid.name ? capsidOf(known) : known;
+  }),
+  // A tetramer of 224 kDa, as loosely filled as the maps of other proteins are.
+  ellipsoid('beta-amylase', [55, 48, 40], { kind: 'particle', sigma: 9, density: 0.62 }),
 ];
 
 /** The species of this name. @throws {@link CryoetPicksError} `invalid-option` if there is none. */
@@ -49,10 +57,28 @@ export function speciesNamed(name: string): Species {
 }
 
 function speciesOfTable(entry: (typeof table.species)[number]): Species {
-  const contrast = entry.name === 'ribosome' ? ribosomeContrast : 1;
-  const beads = Float64Array.from(entry.beads, (value, i) => (i % 4 === 3 ? (value / 1000) * contrast : value / 10));
+  const beads = Float64Array.from(entry.beads, (value, i) => (i % 4 === 3 ? value / 1000 : value / 10));
   const kind = entry.kind === 'particle' ? 'particle' : 'decoy';
   return { name: entry.name, pdbId: entry.pdbId, kind, sigma: entry.sigma, radius: entry.radius, beads };
+}
+
+/** The capsid of the tomograms, of a virion's beads, about its own centre of mass. */
+function capsidOf({ beads, radius, ...virion }: Species): Species {
+  const shell: number[] = [];
+  const moment = [0, 0, 0];
+  let mass = 0;
+  for (let i = 0; i < beads.length; i += 4) {
+    if (Math.hypot(beads[i]!, beads[i + 1]!, beads[i + 2]!) < capsid.inside) continue;
+    const weight = beads[i + 3]!;
+    mass += weight;
+    for (let axis = 0; axis < 3; axis++) {
+      moment[axis]! += weight * beads[i + axis]!;
+      shell.push(capsid.scale * beads[i + axis]!);
+    }
+    shell.push(capsid.contrast * weight);
+  }
+  const centred = shell.map((value, i) => (i % 4 === 3 ? value : value - (capsid.scale * moment[i % 4]!) / mass));
+  return { ...virion, radius: capsid.scale * radius, beads: Float64Array.from(centred) };
 }
 
 /** A solid ellipsoid with half axes in Å; density relative to protein. */
@@ -142,8 +168,8 @@ function volumeOf(shape: Zyx, voxelSize: Zyx): number {
 
 /**
  * The competition's six objects as a copick config declares them: the competition's names, labels and radii (Å), the colours of
- * this package, and the PDB ids of the structures that the simulator draws. beta-amylase (1FA2) is drawn as a compact ellipsoid
- * of about 65 Å, and is never scored.
+ * this package, and the PDB ids of the structures that the simulator draws. beta-amylase (1FA2) is drawn as an ellipsoid
+ * with half axes of 55, 48 and 40 Å, and is never scored.
  */
 export const simulatedObjects: readonly PickableObject[] = [
   pickable('apo-ferritin', 1, '6PXM'),

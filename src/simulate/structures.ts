@@ -151,7 +151,7 @@ export function filament(
 }
 
 /** The capsid, and the radius of its cavity, in Å. */
-const capsid = { name: 'virus-like-particle', hollow: 92 } as const;
+const capsid = { name: 'virus-like-particle', hollow: 85 } as const;
 
 /** Minimum and maximum density of cargo (packed protein or RNA), relative to solid protein. */
 const cargoDensity = [0.25, 0.7] as const;

@@ -41,17 +41,17 @@ async function truth(object: string): Promise<RunPicks[]> {
 
 describe('convert of a project', () => {
   it('convert writes RELION 5 of all runs of a project, centred by their tomograms', async () => {
-    const args = ['--to', 'relion5', '--object', 'apo-ferritin'];
+    const args = ['--to', 'relion5', '--object', 'virus-like-particle'];
     const { exitCode, stdout, stderr } = await convert('out.star', ...args);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toContain('picks of user/session curation/0\n');
     expect(stdout).toMatch(/voxels as in denoised@10\.000 of 24×40×40 voxels of 10\.012\d* Å \(2 runs\)/);
-    const expected = await truth('apo-ferritin');
+    const expected = await truth('virus-like-particle');
     const count = expected.reduce((sum, { picks }) => sum + picks.length, 0);
     expect(stdout).toContain(`${count} picks of 2 runs, project to relion5: ${at('out.star')}`);
     const [tomogram] = await (await (await openProject(config)).run('TS_1_3')).tomograms();
     const { voxelSize } = (await tomogram!.open()).grid;
-    const format = relion5Format({ shape: [24, 40, 40], voxelSize, object: 'apo-ferritin' });
+    const format = relion5Format({ shape: [24, 40, 40], voxelSize, object: 'virus-like-particle' });
     const read = format.parse(await readFile(at('out.star'), 'utf8'), 'out.star');
     expect(read.map(({ run }) => run)).toEqual(['TS_1_3', 'TS_2_3']);
     for (const [index, { picks }] of read.entries()) {
@@ -92,7 +92,7 @@ describe('convert of a project', () => {
       voxelSize: [5, 5, 5],
     });
     await run.writeTomogram(source, { type: 'denoised', voxelSpacing: 5 });
-    const args = ['--to', 'relion5', '--object', 'apo-ferritin'];
+    const args = ['--to', 'relion5', '--object', 'virus-like-particle'];
     const refused = await convert('out.star', ...args);
     expect(refused).toMatchObject({ exitCode: 2, stdout: expect.any(String) });
     expect(refused.stderr).toMatch(

@@ -32,7 +32,8 @@ describe('randomImaging', () => {
       return [Math.min(...values), Math.max(...values)];
     };
     for (const [range, low, high] of [
-      [spread(({ noise }) => noise), 0.55, 1.9],
+      [spread(({ noise }) => noise), 0.3, 3.5],
+      [spread(({ blur }) => blur), 0.1, 16],
       [spread(({ contrast }) => contrast), 0.55, 1.9],
       [spread(({ curve }) => curve), 0.83, 1.2],
       [spread(({ defocus }) => defocus), 2.1, 4.9],

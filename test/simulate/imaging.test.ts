@@ -146,10 +146,21 @@ describe('imagingFilter', () => {
 
   it('imagingFilter keeps the directions within the tilt range', () => {
     const point = (i: number) => (i === 16 * 256 + 4 * 32 + 16 ? 10 : 0);
-    const one = image([32, 8, 32], { ...ideal, tiltRange: [-10, 60] }, point);
+    const one = image([32, 8, 32], { ...ideal, filter: 'wbp', tiltRange: [-10, 60] }, point);
     expect(amplitude(one, [6, 1, 4])).toBeGreaterThan(1e-3); // 56°
     expect(amplitude(one, [-4, 1, 6])).toBeLessThan(1e-5); // −34°
     expect(amplitude(one, [4, 1, -6])).toBeLessThan(1e-5);
+  });
+
+  it('imagingFilter of a denoised tomogram fills low frequencies into the missing wedge, and no high ones', () => {
+    const point = (i: number) => (i === 32 * 512 + 4 * 64 + 32 ? 10 : 0);
+    const denoised = image([64, 8, 64], ideal, point);
+    const seen = image([64, 8, 64], { ...ideal, iceThickness: 0, dose: 0, tiltRange: [-90, 90] }, point);
+    const share = (kz: number) => amplitude(denoised, [kz, 0, 1]) / amplitude(seen, [kz, 0, 1]);
+    expect(share(2)).toBeGreaterThan(0.3);
+    expect(share(2)).toBeLessThan(0.6);
+    expect(share(6)).toBeLessThan(0.5 * share(2));
+    expect(share(20)).toBeLessThan(1e-3);
   });
 
   it('imagingFilter moves nothing: a point stays the centre of its own symmetric image', () => {
@@ -179,11 +190,28 @@ describe('imagingFilter', () => {
       Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
     const one = image([64, 64, 64], { noise: 1, seed: 4 });
     const two = image([64, 64, 64], { noise: 2, seed: 4 });
-    expect(deviation(one.data)).toBeCloseTo(0.06, 2.5);
+    expect(deviation(one.data)).toBeCloseTo(0.085, 2.5);
     expect(deviation(two.data) / deviation(one.data)).toBeCloseTo(2, 4);
     const half = one.data.length / 2;
     expect(deviation(one.data.subarray(0, half)) / deviation(one.data.subarray(half))).toBeCloseTo(1, 0.8);
     expect(one.data.reduce((sum, value) => sum + value, 0) / one.data.length).toBeCloseTo(0, 3);
+  });
+
+  it('imagingFilter blurs signal and noise alike, last of all', () => {
+    const options = { seed: 4, noise: 1, filter: 'wbp' } as const;
+    const [sharp, soft] = [
+      image([16, 8, 16], options, randomVolume(1)),
+      image([16, 8, 16], { ...options, blur: 12 }, randomVolume(1)),
+    ];
+    for (const [z, y, x] of [
+      [0, 0, 0],
+      [1, 1, 2],
+      [2, 2, 5],
+    ] as const) {
+      const squared = (z / (16 * voxelSize[0])) ** 2 + (y / (8 * voxelSize[1])) ** 2 + (x / (16 * voxelSize[2])) ** 2;
+      const expected = amplitude(sharp, [z, y, x]) * Math.exp(-2 * Math.PI ** 2 * 144 * squared);
+      expect(amplitude(soft, [z, y, x])).toBeCloseTo(expected, 4);
+    }
   });
 
   it('imagingFilter is linear in the density without noise', () => {

@@ -46,6 +46,7 @@ describe('simulateTomogram', () => {
       seed: 5,
       counts: { ribosome: 5, 'virus-like-particle': 1, thyroglobulin: 2, 'apo-ferritin': 4 },
       surroundings: {},
+      noise: 0.75,
     });
     expect(skew(volume.data)).toBeGreaterThan(-3);
     expect(skew(volume.data)).toBeLessThan(-1);

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cziiVoxelSize, type SimulatedTomogram } from 'cryoet-picks/simulate';
+
+/** Edge of a voxel of the real crops, in Å. */
+const voxelSize = 10.012444;
 
 /** Edge of the planes of a crop, in voxels. */
 export const side = 44;
@@ -31,9 +33,8 @@ export interface Cube {
   readonly values: Float64Array;
 }
 
-/** The real crops of the CZII tomograms: what they are, and the files that hold them. */
-export interface RealCrops {
-  /** One particle of each of five species, in TS_6_4. */
+/** Crops of real tomograms, or of simulated ones. */
+export interface Crops {
   readonly crops: readonly Crop[];
   readonly cubes: readonly Cube[];
 }
@@ -47,8 +48,11 @@ export function missingCrop(folder: string): string | undefined {
     .find((p) => !existsSync(p));
 }
 
-/** Reads the real crops. Each plane has a linear grey scale of its own; where two cross, they hold the same voxels. */
-export function readRealCrops(folder: string): RealCrops {
+/**
+ * Reads the real crops of the CZII tomograms: planes through one particle of each of five species of TS_6_4, and seven cubes. Each plane
+ * has a linear grey scale of its own; where two cross, they hold the same voxels.
+ */
+export function readRealCrops(folder: string): Crops {
   const about = JSON.parse(readFileSync(join(folder, `${files[0]}.json`), 'utf8')) as PlanesInfo;
   const values = readNpy(join(folder, `${files[0]}.npy`));
   const size = side * side;
@@ -87,7 +91,7 @@ function realCrop(
   { truth_A_xyz, plane_starts }: ParticleInfo,
   planes: Record<Across, Float64Array>,
 ): Crop {
-  const [x, y, z] = truth_A_xyz.map((value) => value / cziiVoxelSize[0]) as [number, number, number];
+  const [x, y, z] = truth_A_xyz.map((value) => value / voxelSize) as [number, number, number];
   const [, startY, startX] = plane_starts.xy;
   const [atY, startZ] = plane_starts.xz;
   const across = {
@@ -129,43 +133,6 @@ function onScaleOf(
   const covariance = mean(line.map((value, i) => (value - from) * (to[i]! - target)));
   const slope = covariance / mean(line.map((value) => (value - from) ** 2));
   return values.map((value) => target + (value - from) * slope);
-}
-
-/** Cuts the planes and the cube around every particle of a simulated tomogram that has enough room in x and y. */
-export function simulatedCrops({ volume, grid, picks }: SimulatedTomogram): RealCrops {
-  const { shape, voxelSize } = grid;
-  const half = side / 2;
-  const at = (z: number, y: number, x: number) => {
-    // Above and below the volume there is nothing to see: the planes end like those of a particle at the rim.
-    const inside = Math.min(shape[0] - 1, Math.max(0, z));
-    return volume.data[volume.offset + inside * volume.stride[0] + y * volume.stride[1] + x * volume.stride[2]]!;
-  };
-  const crops: Crop[] = [];
-  const cubes: Cube[] = [];
-  for (const { object, position } of picks) {
-    const [z, y, x] = [position.z / voxelSize[0], position.y / voxelSize[1], position.x / voxelSize[2]];
-    const [cz, cy, cx] = [Math.floor(z), Math.floor(y), Math.floor(x)];
-    const fits = [cy, cx].every((c, i) => c >= half && c + half <= shape[i + 1]!);
-    if (!fits || cz < half || cz + half > shape[0]) continue;
-    const plane = (value: (row: number, column: number) => number) =>
-      Float64Array.from({ length: side * side }, (_, i) => value(Math.floor(i / side) - half, (i % side) - half));
-    crops.push({
-      object,
-      planes: {
-        z: { values: plane((r, c) => at(cz, cy + r, cx + c)), centre: [y - cy + half, x - cx + half] },
-        x: { values: plane((r, c) => at(cz + r, cy + c, cx)), centre: [z - cz + half, y - cy + half] },
-        y: { values: plane((r, c) => at(cz + r, cy, cx + c)), centre: [z - cz + half, x - cx + half] },
-      },
-    });
-    const [rz, ry, rx] = [Math.round(z), Math.round(y), Math.round(x)];
-    const values = Float64Array.from({ length: cube.planes * cube.side ** 2 }, (_, i) => {
-      const [k, rest] = [Math.floor(i / cube.side ** 2), i % cube.side ** 2];
-      const [row, column] = [Math.floor(rest / cube.side), rest % cube.side];
-      return at(rz + k - cube.centre, ry + row - cube.centre, rx + column - cube.centre);
-    });
-    cubes.push({ object, values });
-  }
-  return { crops, cubes };
 }
 
 /** Reads a C-order array of uint8 or float32 from a file of NumPy. */

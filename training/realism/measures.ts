@@ -78,7 +78,8 @@ export function measure({ object, planes }: Crop): Measures {
 export interface CubeMeasures {
   /** Mean grey of rings of two voxels around the centre, over three planes across z. */
   readonly profile: readonly number[];
-  readonly darkest: number;
+  /** How dark the twentieth of the voxels is that is darkest. */
+  readonly darkestTwentieth: number;
   readonly skew: number;
   readonly kurtosis: number;
 }
@@ -101,7 +102,7 @@ export function measureCube({ values }: Cube): CubeMeasures {
   const sorted = standard.toSorted((a, b) => a - b);
   return {
     profile: Array.from(sums, (sum, i) => sum / counts[i]!),
-    darkest: -mean(sorted.slice(0, sorted.length / 20)),
+    darkestTwentieth: -mean(sorted.slice(0, sorted.length / 20)),
     ...shape(standard),
   };
 }
