@@ -122,9 +122,9 @@ export type RandomImaging = Imaging & { readonly voxelSize: Zyx };
 
 /** How often tomograms of each kind are drawn; mostly denoised ones, which the competition is about. */
 const filterShares: readonly (readonly [ReconstructionFilter, number])[] = [
-  ['denoised', 0.7],
+  ['denoised', 0.6],
   ['ctfdeconvolved', 0.15],
-  ['wbp', 0.15],
+  ['wbp', 0.25],
 ];
 
 /**

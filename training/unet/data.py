@@ -22,12 +22,14 @@ TARGETS = {'ball': (np.inf, 0.0), 'peak': (40.0, 2.0)}
 
 class Tomogram:
     """voxels: float16 [z, y, x], mean 0, deviation 1; labels: uint8 [z/2, y/2, x/2]; shares: the probability of that label that the
-    network is to give, the rest being background's, uint8, 255 for 1; truth: positions (x, y, z), A, by object."""
+    network is to give, the rest being background's, uint8, 255 for 1; truth: positions (x, y, z), A, by object; negatives: cells
+    (z, y, x) at which an earlier network saw what is not there."""
 
     def __init__(self, name, voxels, voxel_size, truth, radii, target):
         self.name, self.voxel_size, self.truth = name, voxel_size, truth
         self.voxels = z_scored(voxels).astype(np.float16)
         self.labels, self.shares, self.cells = balls(self.voxels.shape, voxel_size, truth, radii, target)
+        self.negatives = np.zeros((0, 3), int)
 
 
 def read_project(folder, limit=None, target='ball'):
@@ -90,7 +92,8 @@ def balls(shape, voxel_size, truth, radii, target):
 
 
 class Crops(torch.utils.data.Dataset):
-    """Crop i of a seed, always the same: half of them around a particle, of any class alike, the others anywhere."""
+    """Crop i of a seed, always the same: half of them around a particle, of any class alike; a quarter around negatives, if the
+    tomogram has any; the others anywhere."""
 
     def __init__(self, tomograms, crop, length, seed, augment=True):
         self.tomograms, self.crop, self.length, self.seed, self.augment = tomograms, crop, length, seed, augment
@@ -113,12 +116,16 @@ class Crops(torch.utils.data.Dataset):
 def corner(tomogram, edge, random):
     """First cell of a crop, which may reach beyond a tomogram that is smaller than it."""
     room = np.maximum(np.array(tomogram.labels.shape) - edge, 0)
-    if random.random() < 0.5 or len(tomogram.cells) == 0:
+    drawn = random.random()
+    if drawn < 0.25 and len(tomogram.negatives):
+        place = random.choice(tomogram.negatives)
+    elif drawn < 0.5 or len(tomogram.cells) == 0:
         return random.integers(room + 1)
-    present = np.unique(tomogram.cells[:, 0])
-    of_class = tomogram.cells[tomogram.cells[:, 0] == random.choice(present)]
+    else:
+        present = np.unique(tomogram.cells[:, 0])
+        place = random.choice(tomogram.cells[tomogram.cells[:, 0] == random.choice(present)])[1:]
     # Anywhere in the crop, so that a particle at its border is nothing unusual either.
-    return np.clip(random.choice(of_class)[1:] - random.integers(edge, size=3), 0, room)
+    return np.clip(place - random.integers(edge, size=3), 0, room)
 
 
 def cut(tomogram, start, edge):

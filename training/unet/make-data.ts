@@ -2,7 +2,7 @@
  * Simulates the copick projects to train, tune and test the network: DIR/train, DIR/validate, DIR/test and so on, with one tomogram
  * per seed of `splits`.
  *
- *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|small|toy] [--split NAME]
+ *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|old|small|toy] [--split NAME]
  *
  * All splits are made unless --split names one of them.
  *
@@ -24,7 +24,7 @@ import {
   simulatedObjects,
   simulateProject,
 } from 'cryoet-picks/simulate';
-import { type Size, type Split, splits } from './splits.ts';
+import { heldOut, type Size, type Split, splits } from './splits.ts';
 
 interface Task {
   readonly split: Split;
@@ -34,17 +34,39 @@ interface Task {
 
 const particles = simulatedObjects.map(({ name }) => name);
 
+/** Noise of the splits that have one noise, relative to real tomograms. */
+const noises: Readonly<Record<Exclude<Split, 'train'>, number>> = {
+  validate: 1,
+  'validate-hard': 2,
+  test: 1,
+  hard: 2,
+  harder: 4,
+};
+
 /**
  * Options of the simulation of a seed. For training: random imaging, and random numbers of particles from one range for all kinds,
- * two to ten times as many as in real tomograms. For the other splits: the defaults.
+ * two to ten times as many as in real tomograms. For the other splits: the defaults. The species kept out of training are in the
+ * splits with reported scores alone, as decoys.
  */
 function optionsOf({ split, seed, shape }: Task, crowding: number): SimulateProjectOptions {
-  if (split !== 'train') return { ...difficulties[split.endsWith('hard') ? 'hard' : 'default'], seed, shape, runs: 1 };
+  const without = Object.fromEntries(heldOut.map((name) => [name, 0]));
+  if (split !== 'train') {
+    const counts = split.startsWith('validate') ? without : {};
+    return { ...difficulties.default, noise: noises[split], counts, seed, shape, runs: 1 };
+  }
   const random = createRandom(seed, 101);
   const most = (crowding * 16 * shape[0] * shape[1] * shape[2]) / (184 * 192 * 192);
   const counts = Object.fromEntries(particles.map((name) => [name, Math.round(most * (0.2 + 0.8 * random.uniform()))]));
   const decoys = 0.5 + 1.5 * random.uniform();
-  return { ...difficulties.default, ...randomImaging(seed), counts, decoys, seed, shape, runs: 1 };
+  return {
+    ...difficulties.default,
+    ...randomImaging(seed),
+    counts: { ...counts, ...without },
+    decoys,
+    seed,
+    shape,
+    runs: 1,
+  };
 }
 
 /** Simulates the tomogram of a task, with fewer particles if its ice is too thin for all. */
@@ -70,9 +92,9 @@ function isSize(text: string): text is Size {
   return Object.hasOwn(splits, text);
 }
 
-function tasksOf(size: Size): Task[] {
+function tasksOf(size: Size, only: string | undefined): Task[] {
   return Object.entries(splits[size])
-    .filter(([split]) => values.split === undefined || split === values.split)
+    .filter(([split]) => only === undefined || split === only)
     .flatMap(([split, { first, count, shape }]) =>
       Array.from({ length: count }, (_, index) => ({ split: split as Split, seed: first + index, shape })),
     );
@@ -88,10 +110,10 @@ const { values, positionals } = parseArgs({
   },
 });
 const [folder] = positionals;
-const { size } = values;
+const { size, split: only } = values;
 const workers = Number(values.workers);
 if (folder === undefined || !isSize(size) || !(Number.isSafeInteger(workers) && workers > 0)) {
-  throw new Error('expected: make-data.ts DIR [--workers 2] [--size full|small|toy] [--split NAME]');
+  throw new Error('expected: make-data.ts DIR [--workers 2] [--size full|old|small|toy] [--split NAME]');
 }
 if (values.part === undefined) {
   const ends = Array.from({ length: workers }, (_, part) => {
@@ -101,7 +123,7 @@ if (values.part === undefined) {
   const codes = await Promise.all(ends);
   process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
 } else {
-  const mine = tasksOf(size).filter((_, index) => index % workers === Number(values.part));
+  const mine = tasksOf(size, only).filter((_, index) => index % workers === Number(values.part));
   for (const task of mine) {
     if (isComplete(folder, task)) continue;
     const started = performance.now();

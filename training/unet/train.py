@@ -1,4 +1,4 @@
-"""Trains the network: python train.py --data DIR --out DIR [--steps N] [--resume].
+"""Trains the network: python train.py --data DIR... --out DIR [--steps N] [--resume].
 
 Writes OUT/checkpoint.pt, OUT/best.pt (the best on the validation tomograms) and OUT/log.jsonl, a line per validation. A training
 that was stopped goes on from its checkpoint with --resume, and sees the crops that it would have seen.
@@ -90,18 +90,19 @@ def save(path, content):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--data', type=Path, required=True, help='folder that make-data.ts wrote')
+    parser.add_argument('--data', type=Path, nargs='+', required=True, help='folders that make-data.ts wrote')
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--steps', type=int, default=DEFAULT_STEPS)
     parser.add_argument('--target', choices=TARGETS, default='ball', help='what the network is to give around a centre')
     parser.add_argument('--start', type=Path, help='best.pt of another training, whose weights this one begins with')
+    parser.add_argument('--negatives', type=Path, help='false picks of an earlier network, of mine.py, to look at more often')
     parser.add_argument('--batch', type=int, default=2)
     parser.add_argument('--crop', type=int, default=96, help=f'edge in voxels, a multiple of {MULTIPLE}')
     parser.add_argument('--rate', type=float, default=3e-3, help='greatest learning rate')
     parser.add_argument('--decay', type=float, default=0.998, help='of the average of weights')
     parser.add_argument('--seed', type=int, default=20241106)
     parser.add_argument('--validate-every', type=int, default=500)
-    parser.add_argument('--validate-on', type=int, default=3, help='tomograms of the validation project')
+    parser.add_argument('--validate-on', type=int, default=2, help='tomograms of each validation project')
     parser.add_argument('--workers', type=int, default=1, help='processes that cut crops; several pay with a GPU')
     parser.add_argument('--threads', type=int, default=0, help='of arithmetic on a CPU; 0 lets PyTorch choose')
     parser.add_argument(
@@ -147,15 +148,20 @@ def main():
             part.load_state_dict(saved[name])
         first, greatest = saved['step'], saved['greatest']
 
+    tomograms = [one for folder in options.data for one in read_project(folder / 'train', target=options.target)]
+    held_out = [one for folder in options.data for one in read_project(folder / 'validate', options.validate_on)]
+    if options.negatives:
+        negatives = json.loads(options.negatives.read_text())
+        for tomogram in tomograms:
+            tomogram.negatives = np.array(negatives[tomogram.name], int).reshape(-1, 3)
     described = {
         **{name: getattr(options, name) for name in ('target', 'seed', 'steps', 'batch', 'crop', 'rate', 'decay', 'bfloat16')},
         'ball': BALL,
         'device': torch.cuda.get_device_name() if device.type == 'cuda' else platform.processor() or platform.machine(),
         'commit': commit(),
         **({'start': start} if start else {}),
+        **({'negatives': sum(len(one.negatives) for one in tomograms)} if options.negatives else {}),
     }
-    tomograms = read_project(options.data / 'train', target=options.target)
-    held_out = read_project(options.data / 'validate', options.validate_on)
     crops = Crops(tomograms, options.crop, options.steps * options.batch, options.seed)
     rest = torch.utils.data.Subset(crops, range(first * options.batch, len(crops)))
     loader = torch.utils.data.DataLoader(rest, options.batch, num_workers=options.workers, pin_memory=device.type == 'cuda')

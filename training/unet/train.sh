@@ -12,11 +12,27 @@ shift 2
 python=${PYTHON:-python3}
 # Memory of one step serves the next: fresh pages cost a fifth of the time. Threads that wait leave the core to the crops.
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456 OMP_WAIT_POLICY=passive
-grep -qs avx512_bf16 /proc/cpuinfo && set -- --bfloat16 "$@"
+bfloat16=
+grep -qs avx512_bf16 /proc/cpuinfo && bfloat16=--bfloat16
+old="$data/old-simulator"
 tsx "$here/make-data.ts" "$data" --workers "${WORKERS:-2}" --size "${SIZE:-full}"
-"$python" "$here/train.py" --data "$data" --out "$out/ball" --resume "$@"
-"$python" "$here/train.py" --data "$data" --out "$out" --resume "$@" \
-  --target peak --start "$out/ball/best.pt" --steps "${LAST_STEPS:-1200}" --rate 1e-3
+sh "$here/old-simulator.sh" "${OLD:-$data/checkout}" make-data.ts "$old" --workers "${WORKERS:-2}" --size "${OLD_SIZE:-old}"
+
+train() {
+  "$python" "$here/train.py" --data "$data" "$old" --resume $bfloat16 "$@"
+}
+mine() {
+  [ -e "$1/false-picks.json" ] ||
+    "$python" "$here/mine.py" --data "$data" "$old" --network "$1/best.pt" --out "$1/false-picks.json" $bfloat16
+}
+# Particles first; then, twice, the peaks at their centres, with the false picks of the network so far.
+train --out "$out/ball" "$@"
+mine "$out/ball"
+train --out "$out/first" "$@" --target peak --start "$out/ball/best.pt" --negatives "$out/ball/false-picks.json" \
+  --steps "${LAST_STEPS:-1200}" --rate 1e-3 --seed 20241107
+mine "$out/first"
+train --out "$out" "$@" --target peak --start "$out/first/best.pt" --negatives "$out/first/false-picks.json" \
+  --steps "${LAST_STEPS:-1200}" --rate 1e-3 --seed 20241108
 "$python" "$here/export.py" --out "$out"
 tsup --silent --no-dts
 tsx --tsconfig bench/tsconfig.json "$here/evaluate.ts" "$data" --model "$out/default.onnx" --fill
