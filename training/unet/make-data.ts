@@ -2,9 +2,10 @@
  * Simulates the copick projects to train, tune and test the network: DIR/train, DIR/validate, DIR/test and so on, with one tomogram
  * per seed of `splits`.
  *
- *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|old|small|toy] [--split NAME]
+ *     npx tsx training/unet/make-data.ts DIR [--workers 2] [--size full|small|toy] [--simulator today|old] [--split NAME]
  *
- * All splits are made unless --split names one of them.
+ * All splits are made unless --split names one of them. --simulator chooses seeds and numbers: this program uses the simulator of the
+ * checkout it lies in, and old-simulator.sh puts it into an earlier one.
  *
  * Each tomogram depends on its own seed only, so the bytes do not depend on the number of workers. Complete tomograms are skipped, so
  * an interrupted call can be repeated.
@@ -24,7 +25,7 @@ import {
   simulatedObjects,
   simulateProject,
 } from 'cryoet-picks/simulate';
-import { heldOut, type Size, type Split, splits } from './splits.ts';
+import { heldOut, isSize, type Simulator, type Size, type Split, splitsOf } from './splits.ts';
 
 interface Task {
   readonly split: Split;
@@ -88,15 +89,11 @@ function isComplete(folder: string, { split, seed }: Task): boolean {
   return existsSync(join(picks, `${particles.at(-1)}.json`)) && existsSync(join(folder, split, 'copick.json'));
 }
 
-function isSize(text: string): text is Size {
-  return Object.hasOwn(splits, text);
-}
-
-function tasksOf(size: Size, only: string | undefined): Task[] {
-  return Object.entries(splits[size])
-    .filter(([split]) => only === undefined || split === only)
+function tasksOf(size: Size, simulator: Simulator): Task[] {
+  return [...splitsOf(size, simulator)]
+    .filter(([split]) => values.split === undefined || split === values.split)
     .flatMap(([split, { first, count, shape }]) =>
-      Array.from({ length: count }, (_, index) => ({ split: split as Split, seed: first + index, shape })),
+      Array.from({ length: count }, (_, index) => ({ split, seed: first + index, shape })),
     );
 }
 
@@ -105,15 +102,23 @@ const { values, positionals } = parseArgs({
   options: {
     workers: { type: 'string', default: '2' },
     size: { type: 'string', default: 'full' },
+    simulator: { type: 'string', default: 'today' },
     split: { type: 'string' },
     part: { type: 'string' },
   },
 });
 const [folder] = positionals;
-const { size, split: only } = values;
+const { size, simulator } = values;
 const workers = Number(values.workers);
-if (folder === undefined || !isSize(size) || !(Number.isSafeInteger(workers) && workers > 0)) {
-  throw new Error('expected: make-data.ts DIR [--workers 2] [--size full|old|small|toy] [--split NAME]');
+if (
+  folder === undefined ||
+  !isSize(size) ||
+  !(simulator === 'today' || simulator === 'old') ||
+  !(Number.isSafeInteger(workers) && workers > 0)
+) {
+  throw new Error(
+    'expected: make-data.ts DIR [--workers 2] [--size full|small|toy] [--simulator today|old] [--split NAME]',
+  );
 }
 if (values.part === undefined) {
   const ends = Array.from({ length: workers }, (_, part) => {
@@ -123,7 +128,7 @@ if (values.part === undefined) {
   const codes = await Promise.all(ends);
   process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
 } else {
-  const mine = tasksOf(size, only).filter((_, index) => index % workers === Number(values.part));
+  const mine = tasksOf(size, simulator).filter((_, index) => index % workers === Number(values.part));
   for (const task of mine) {
     if (isComplete(folder, task)) continue;
     const started = performance.now();

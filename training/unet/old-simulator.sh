@@ -1,7 +1,7 @@
 #!/bin/sh
 # Simulates tomograms on the simulator of commit 0e89387, on which the first network was trained.
 #
-#     sh training/unet/old-simulator.sh CHECKOUT make-data.ts DIR --size old [--workers 2]
+#     sh training/unet/old-simulator.sh CHECKOUT make-data.ts DIR --simulator old [--workers 2]
 #     sh training/unet/old-simulator.sh CHECKOUT simulate-seeds.ts DIR --first 980000 --count 6 [--noise 1] [--shape 184,256,256]
 #
 # CHECKOUT is the folder to keep that commit in; it is made where it is missing, and needs no installation of its own. The programs

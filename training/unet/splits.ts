@@ -1,8 +1,10 @@
 /** Purpose of a tomogram: training, choosing thresholds, or reported scores; the last two also at twice the noise, `harder` at four times. */
 export type Split = 'train' | 'validate' | 'validate-hard' | 'test' | 'hard' | 'harder';
 
-/** `old`: what is made on the simulator of commit 0e89387, beside `full` (old-simulator.sh). */
-export type Size = 'full' | 'old' | 'small' | 'toy';
+export type Size = 'full' | 'small' | 'toy';
+
+/** Today's simulator, or that of commit 0e89387 (old-simulator.sh), whose particles and noise look different. */
+export type Simulator = 'today' | 'old';
 
 interface Tomograms {
   /** Seed of the first tomogram; the others follow. No seed is in two splits. */
@@ -12,7 +14,9 @@ interface Tomograms {
   readonly shape: readonly [number, number, number];
 }
 
-const firstSeeds: Readonly<Record<Split, number>> = {
+type Seeds = Readonly<Record<Split, number>>;
+
+const seeds: Seeds = {
   train: 100_000,
   validate: 500_000,
   'validate-hard': 550_000,
@@ -21,56 +25,82 @@ const firstSeeds: Readonly<Record<Split, number>> = {
   harder: 975_000,
 };
 
-const oldSeeds: typeof firstSeeds = {
-  train: 130_000,
-  validate: 510_000,
-  'validate-hard': 560_000,
-  test: 930_000,
-  hard: 990_000,
-  harder: 995_000,
-};
-
 /** Seeds of trials, which must not use the tomograms of the reported scores. */
-const trialSeeds = { ...firstSeeds, test: 900_000, hard: 950_000, harder: 955_000 };
+const trialSeeds: Seeds = { ...seeds, test: 900_000, hard: 950_000, harder: 955_000 };
+
+/** Added to the seeds of the old simulator, so that no two tomograms have one name. */
+const oldSeeds = 4_000;
 
 /**
  * Decoys that are in no tomogram to train on or to choose thresholds on, neither as particles nor as background: the species by
  * which the teaching of other particles is tested. 2UV8, 4CR2, 3J9I, 4V94, 1BXN.
  */
-export const heldOut = ['fatty-acid-synthase', 'proteasome-26s', 'proteasome-20s', 'chaperonin-tric', 'rubisco'] as const;
+export const heldOut = [
+  'fatty-acid-synthase',
+  'proteasome-26s',
+  'proteasome-20s',
+  'chaperonin-tric',
+  'rubisco',
+] as const;
 
 type Shape = Tomograms['shape'];
-type Shapes = { readonly train: Shape; readonly others: Shape };
+type Counts = Readonly<Record<Split, number>>;
 
-/** One size of the data: number of tomograms per split, and their shapes for training and for the other splits. */
-function sized(counts: Readonly<Record<Split, number>>, shapes: Shapes, seeds: Readonly<Record<Split, number>>) {
-  const of = (split: Split): Tomograms => ({
-    first: seeds[split],
-    count: counts[split],
-    shape: split === 'train' ? shapes.train : shapes.others,
-  });
-  return {
-    train: of('train'),
-    validate: of('validate'),
-    'validate-hard': of('validate-hard'),
-    test: of('test'),
-    hard: of('hard'),
-    harder: of('harder'),
-  };
+interface Scale {
+  readonly seeds: Seeds;
+  /** Voxels along z, y, x of the tomograms to train on, and of others. */
+  readonly shapes: { readonly train: Shape; readonly others: Shape };
+  readonly counts: Readonly<Record<Simulator, Counts>>;
 }
 
 const usual = { train: [184, 192, 192], others: [184, 256, 256] } as const;
 
-/** The tomograms of each size of data. */
-export const splits: Readonly<Record<Size, Readonly<Record<Split, Tomograms>>>> = {
-  full: sized({ train: 112, validate: 8, 'validate-hard': 8, test: 20, hard: 20, harder: 20 }, usual, firstSeeds),
-  old: sized({ train: 48, validate: 4, 'validate-hard': 4, test: 20, hard: 20, harder: 20 }, usual, oldSeeds),
+const scales: Readonly<Record<Size, Scale>> = {
+  full: {
+    seeds,
+    shapes: usual,
+    counts: {
+      today: { train: 112, validate: 8, 'validate-hard': 8, test: 20, hard: 20, harder: 20 },
+      old: { train: 48, validate: 4, 'validate-hard': 4, test: 20, hard: 20, harder: 20 },
+    },
+  },
   // To check whether a change trains at all.
-  small: sized({ train: 12, validate: 2, 'validate-hard': 1, test: 2, hard: 1, harder: 1 }, usual, trialSeeds),
+  small: {
+    seeds: trialSeeds,
+    shapes: usual,
+    counts: {
+      today: { train: 8, validate: 2, 'validate-hard': 1, test: 2, hard: 1, harder: 1 },
+      old: { train: 4, validate: 1, 'validate-hard': 1, test: 1, hard: 1, harder: 1 },
+    },
+  },
   // To check whether the programs run.
-  toy: sized(
-    { train: 4, validate: 1, 'validate-hard': 1, test: 1, hard: 1, harder: 1 },
-    { train: [96, 128, 128], others: [96, 128, 128] },
-    trialSeeds,
-  ),
+  toy: {
+    seeds: trialSeeds,
+    shapes: { train: [96, 128, 128], others: [96, 128, 128] },
+    counts: {
+      today: { train: 3, validate: 1, 'validate-hard': 1, test: 1, hard: 1, harder: 1 },
+      old: { train: 1, validate: 1, 'validate-hard': 1, test: 1, hard: 1, harder: 1 },
+    },
+  },
 };
+
+/** The tomograms of a size of data that a simulator makes, by split. */
+export function splitsOf(size: Size, simulator: Simulator): ReadonlyMap<Split, Tomograms> {
+  const { shapes, counts, seeds } = scales[size];
+  const added = simulator === 'old' ? oldSeeds : 0;
+  const splits = Object.keys(seeds) as Split[];
+  return new Map(
+    splits.map((split) => [
+      split,
+      {
+        first: seeds[split] + added,
+        count: counts[simulator][split],
+        shape: split === 'train' ? shapes.train : shapes.others,
+      },
+    ]),
+  );
+}
+
+export function isSize(text: string): text is Size {
+  return Object.hasOwn(scales, text);
+}

@@ -16,7 +16,8 @@ bfloat16=
 grep -qs avx512_bf16 /proc/cpuinfo && bfloat16=--bfloat16
 old="$data/old-simulator"
 tsx "$here/make-data.ts" "$data" --workers "${WORKERS:-2}" --size "${SIZE:-full}"
-sh "$here/old-simulator.sh" "${OLD:-$data/checkout}" make-data.ts "$old" --workers "${WORKERS:-2}" --size "${OLD_SIZE:-old}"
+sh "$here/old-simulator.sh" "${OLD:-$data/checkout}" make-data.ts "$old" --simulator old \
+  --workers "${WORKERS:-2}" --size "${SIZE:-full}"
 
 train() {
   "$python" "$here/train.py" --data "$data" "$old" --resume $bfloat16 "$@"
