@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from torch import nn
 
 from network import CLASSES, MULTIPLE, OUTPUT_STRIDE, UNet, folded, parameter_count
 from scoring import metric
@@ -38,20 +39,30 @@ def load(path):
     return folded(network), {name: value for name, value in saved.items() if isinstance(value, (int, float, str, dict))}
 
 
+class WithFeatures(nn.Module):
+    """Logits first, then the features that they are linear in, of which the file holds no copy."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, voxels):
+        features = self.network.features(voxels)
+        return self.network.head(features), features
+
+
 def export(network, path):
     axes = {2: 'z', 3: 'y', 4: 'x'}
+    cells = {0: 'n', **{axis: f'{name}/{OUTPUT_STRIDE}' for axis, name in axes.items()}}
     torch.onnx.export(
-        network,
+        WithFeatures(network),
         (torch.zeros(SHAPES[0]),),
         path,
         dynamo=False,
         opset_version=OPSET,
         input_names=['voxels'],
-        output_names=['logits'],
-        dynamic_axes={
-            'voxels': {0: 'n', **axes},
-            'logits': {0: 'n', **{axis: f'{name}/{OUTPUT_STRIDE}' for axis, name in axes.items()}},
-        },
+        output_names=['logits', 'features'],
+        dynamic_axes={'voxels': {0: 'n', **axes}, 'logits': cells, 'features': cells},
     )
 
 
@@ -67,10 +78,10 @@ def check(network, path):
     difference = 0.0
     for shape in SHAPES:
         voxels = random.standard_normal(shape, dtype=np.float32)
-        (logits,) = session.run(None, {'voxels': voxels})
+        found = session.run(['logits', 'features'], {'voxels': voxels})
         with torch.no_grad():
-            expected = network(torch.from_numpy(voxels)).numpy()
-        difference = max(difference, float(np.abs(logits - expected).max()))
+            expected = WithFeatures(network)(torch.from_numpy(voxels))
+        difference = max(difference, *(float(np.abs(a - b.numpy()).max()) for a, b in zip(found, expected)))
     if not difference <= TOLERANCE:
         raise SystemExit(f'PyTorch and onnxruntime differ by {difference}')
     return difference

@@ -100,11 +100,15 @@ class UNet(nn.Module):
         self.pool = nn.MaxPool3d(2)
 
     def forward(self, voxels):
+        return self.head(self.features(voxels))
+
+    def features(self, voxels):
+        """float32 [n, 16, z/2, y/2, x/2], in which the logits are linear; other particles can be taught with them."""
         fine = self.fine(self.stem(voxels))
         middle = self.middle(self.pool(fine))
         coarse = self.coarse(self.pool(middle))
         middle = self.rise_middle(coarse, middle)
-        return self.head(self.last(self.rise_fine(middle, fine)))
+        return self.last(self.rise_fine(middle, fine))
 
 
 def folded(network):
