@@ -4,7 +4,7 @@
  *
  *     npm run evaluate -- DIR [--model OUT/default.onnx] [--fill | --keep] [--choose balanced|competition]
  *
- * DIR is the output of make-data.ts; the default model is that of the package. --fill writes thresholds and scores into the model
+ * DIR is the output of make-data.ts, with that of the old simulator in DIR/old-simulator; the default model is that of the package. --fill writes thresholds and scores into the model
  * card; --keep uses the thresholds of the card; --choose chooses one set, and keeps the other one of the card. Splits that are not in
  * DIR are left out, and keep their scores in the card.
  */
@@ -181,14 +181,19 @@ if (folder === undefined || isMisused || !['balanced', 'competition', undefined]
   );
 }
 const model = await loadModel(ort, values.model);
-const configOf = (split: string) => join(folder, split, 'copick.json');
+/** The projects of a split, by what the card calls them: of today's simulator, and of the old one. */
+const projectsOf = (split: string) =>
+  [
+    { name: split, config: join(folder, split, 'copick.json') },
+    { name: `${split}, simulator of 0e89387`, config: join(folder, 'old-simulator', split, 'copick.json') },
+  ].filter(({ config }) => existsSync(config));
 const card: Sets = {
   balanced: chooseObjects(model.spec).thresholds,
   competition: chooseObjects(model.spec, undefined, { thresholds: 'competition' }).thresholds,
 };
 const validation: SearchedRun[] = [];
 const validating = values.keep ? [] : ['validate', 'validate-hard'];
-for (const split of validating) validation.push(...(await search(configOf(split), model)).runs);
+for (const { config } of validating.flatMap(projectsOf)) validation.push(...(await search(config, model)).runs);
 const lowest = picked(validation, { thresholds: floor, acrossObjects: false });
 const choice = (set: ThresholdSet) =>
   values.keep || (values.choose ?? set) !== set ? card[set] : chosen(lowest, card[set], set);
@@ -199,12 +204,11 @@ const balanced = Object.fromEntries(
 const sets: Sets = { balanced, competition };
 const validated = values.keep ? undefined : report(`validation: ${validation.length} tomograms`, validation);
 const scores: Record<string, object> = {};
-for (const split of ['test', 'hard']) {
-  if (!existsSync(configOf(split))) continue;
-  const { runs, seconds, megavoxels } = await search(configOf(split), model);
+for (const { name, config } of ['test', 'hard', 'harder'].flatMap(projectsOf)) {
+  const { runs, seconds, megavoxels } = await search(config, model);
   const speed = (seconds / megavoxels).toFixed(3);
-  const reports = report(`${split}: ${runs.length} tomograms, ${speed} s per Mvoxel`, runs);
-  scores[split] = { tomograms: runs.length, ...summary(reports.competition), balanced: balance(reports.balanced) };
+  const reports = report(`${name}: ${runs.length} tomograms, ${speed} s per Mvoxel`, runs);
+  scores[name] = { tomograms: runs.length, ...summary(reports.competition), balanced: balance(reports.balanced) };
 }
 await model.dispose();
 if (values.fill) {
