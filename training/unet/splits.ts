@@ -60,8 +60,8 @@ const scales: Readonly<Record<Size, Scale>> = {
     seeds,
     shapes: usual,
     counts: {
-      today: { train: 112, validate: 8, 'validate-hard': 8, test: 20, hard: 20, harder: 20 },
-      old: { train: 48, validate: 4, 'validate-hard': 4, test: 20, hard: 20, harder: 20 },
+      today: { train: 144, validate: 8, 'validate-hard': 8, test: 20, hard: 20, harder: 20 },
+      old: { train: 64, validate: 4, 'validate-hard': 4, test: 20, hard: 20, harder: 20 },
     },
   },
   // To check whether a change trains at all.
