@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import zarr
+from scipy import fft
 
 from network import CLASSES, OUTPUT_STRIDE
 
 BACKGROUND = len(CLASSES)
 # Of a particle's radius: the ball around its centre that the network is to mark. A hit is at most half a radius off.
 BALL = 0.5
+# Share of the crops with noise of another spectrum.
+NOISY = 0.35
 # What the network is to give: 'ball', the same score all over the ball; 'peak', within at most 40 A, a score that falls off as a
 # Gaussian, so that the greatest one is at the centre.
 TARGETS = {'ball': (np.inf, 0.0), 'peak': (40.0, 2.0)}
@@ -107,7 +110,10 @@ class Crops(torch.utils.data.Dataset):
         start = corner(tomogram, self.crop // OUTPUT_STRIDE, random)
         voxels, labels, shares = cut(tomogram, start, self.crop // OUTPUT_STRIDE)
         if self.augment:
-            voxels, labels, shares = turned([voxels, labels, shares], random)
+            quarters = int(random.integers(4))
+            voxels, labels, shares = turned([voxels, labels, shares], quarters, random)
+            if random.random() < NOISY:
+                voxels = noisy(voxels, quarters, random)
             voxels = jittered(voxels, random)
         voxels, labels, shares = (torch.from_numpy(np.ascontiguousarray(array)) for array in (voxels, labels, shares))
         return voxels[None], labels, shares
@@ -139,11 +145,34 @@ def cut(tomogram, start, edge):
     return voxels, np.pad(labels, pads, constant_values=BACKGROUND), np.pad(shares, pads)
 
 
-def turned(arrays, random):
-    """Mirrored along each axis and turned about z by a multiple of 90 degrees, each as likely as not."""
+def turned(arrays, quarters, random):
+    """Mirrored along each axis, each as likely as not, and turned about z by quarters."""
     axes = [axis for axis in range(3) if random.random() < 0.5]
-    quarters = int(random.integers(4))
     return [np.rot90(np.flip(array, axes), quarters, axes=(1, 2)) for array in arrays]
+
+
+def noisy(voxels, quarters, random):
+    """With noise of another spectrum, from a third to 2.5 times what is there, and seen through another filter, as the back-projections of
+    other microscopes and programs are. Noise has the missing wedge of the tilt axis, which a quarter turns from y to x. Deviation 1."""
+    kz, ky, kx = np.meshgrid(
+        fft.fftfreq(voxels.shape[0]), fft.fftfreq(voxels.shape[1]), fft.rfftfreq(voxels.shape[2]), indexing='ij', sparse=True
+    )
+    squares = (kz**2 + ky**2 + kx**2).astype(np.float32)
+    across = np.abs(ky if quarters % 2 else kx)
+    seen = np.abs(kz) <= across * np.tan(np.radians(random.uniform(40, 65)))
+    noise = fft.rfftn(random.standard_normal(voxels.shape, dtype=np.float32)) * seen * slope(squares, random.uniform(-1, 0.5))
+    noise *= np.float32(np.sqrt(voxels.size / 2) / np.linalg.norm(noise) * np.sqrt(voxels.size))
+    share = np.exp(random.uniform(np.log(0.3), np.log(2.5)))
+    spectrum = fft.rfftn(voxels.astype(np.float32)) + np.float32(share) * noise
+    width = random.uniform(0, 1.6) if random.random() < 0.6 else 0
+    spectrum *= slope(squares, random.uniform(-0.6, 0.3)) * np.exp(np.float32(-2 * (np.pi * width) ** 2) * squares)
+    voxels = fft.irfftn(spectrum, voxels.shape)
+    return (voxels - voxels.mean()) / voxels.std()
+
+
+def slope(squares, exponent):
+    """(k^2 + k0^2)^(exponent / 2) of squared frequencies, which is 1 at 0; k0 is one in twenty voxels."""
+    return ((squares + 0.05**2) / 0.05**2) ** np.float32(exponent / 2)
 
 
 def jittered(voxels, random):
