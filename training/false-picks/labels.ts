@@ -78,32 +78,32 @@ async function simulate({ options }: Planned): Promise<SimulatedTomogram> {
   }
 }
 
-/**
- * The picks of each object down to its floor. A pick is true if it lies within half the radius of a particle that no better pick has
- * taken; so it stays true or false whatever the threshold is.
- */
 async function label(
   tomogram: VolumeSource,
   truth: readonly ParticlePick[],
   model: Model,
 ): Promise<LabelledTomogram['objects']> {
   const candidates = await detectCandidates(tomogram, { model });
-  const picks = picksFromCandidates(candidates, { thresholds: candidates.lowestThresholds });
-  const entries = candidates.objects.map((object): [string, Labelled] => {
-    const places = truth.filter((one) => one.object === object).map(({ position }) => position);
-    const found = picks.filter((one) => one.object === object);
-    const points = found.map(({ position, score }) => ({ ...position, score }));
-    const radius = cziiRules.matchFraction * cziiRules.objects[object]!.radius;
-    const { pairs } = matchPicks(places, points, { radius, matching: 'greedy' });
-    const hits = new Set(pairs.map(({ candidate }) => candidate));
-    return [
-      object,
-      {
-        truth: places.length,
-        scores: found.map(({ score }) => Number(score.toPrecision(6))),
-        isTrue: found.map((_, index) => (hits.has(index) ? 1 : 0)),
-      },
-    ];
-  });
-  return Object.fromEntries(entries);
+  const picks = picksFromCandidates(candidates, { thresholds: candidates.lowestThresholds, acrossObjects: false });
+  return Object.fromEntries(candidates.objects.map((object) => [object, labelled(object, picks, truth)]));
+}
+
+/**
+ * Which picks of an object are true. A pick is true if it lies within half the radius of a particle that no better pick has taken; so it
+ * stays true or false whatever the threshold is.
+ *
+ * @param picks - Of all objects, best first, and so is the result.
+ */
+export function labelled(object: string, picks: readonly ParticlePick[], truth: readonly ParticlePick[]): Labelled {
+  const places = truth.filter((one) => one.object === object).map(({ position }) => position);
+  const found = picks.filter((one) => one.object === object);
+  const points = found.map(({ position, score }) => ({ ...position, score }));
+  const radius = cziiRules.matchFraction * cziiRules.objects[object]!.radius;
+  const { pairs } = matchPicks(places, points, { radius, matching: 'greedy' });
+  const hits = new Set(pairs.map(({ candidate }) => candidate));
+  return {
+    truth: places.length,
+    scores: found.map(({ score }) => Number(score.toPrecision(6))),
+    isTrue: found.map((_, index) => (hits.has(index) ? 1 : 0)),
+  };
 }

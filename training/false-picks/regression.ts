@@ -2,6 +2,7 @@ import type { Calibration } from 'cryoet-picks';
 import { cziiVoxelSize } from 'cryoet-picks/simulate';
 import { type Terms, termsOf } from '../../src/picks/false-picks.ts';
 import type { LabelledTomogram } from './labels.ts';
+import { solved } from './linear-equations.ts';
 
 /** Lowest score of the picks that count: there are few true ones below, and a card with other thresholds has candidates down to here. */
 const floor = 0.01;
@@ -123,24 +124,6 @@ function regression(rows: readonly Row[], used: readonly (keyof Terms)[]): Terms
 }
 
 const zero: Terms = { constant: 0, score: 0, sureScore: 0, sureDensity: 0, doubtfulDensity: 0 };
-
-/** Solves A x = b by elimination with pivots. */
-function solved(a: readonly (readonly number[])[], b: readonly number[]): number[] {
-  const rows = a.map((row, i) => [...row, b[i]!]);
-  const n = rows.length;
-  for (let column = 0; column < n; column++) {
-    const below = rows.slice(column);
-    const pivot =
-      column + below.reduce((best, row, i) => (Math.abs(row[column]!) > Math.abs(below[best]![column]!) ? i : best), 0);
-    [rows[column], rows[pivot]] = [rows[pivot]!, rows[column]!];
-    for (let i = 0; i < n; i++) {
-      if (i === column) continue;
-      const factor = rows[i]![column]! / rows[column]![column]!;
-      rows[i] = rows[i]!.map((value, j) => value - factor * rows[column]![j]!);
-    }
-  }
-  return rows.map((row, i) => row[n]! / row[i]!);
-}
 
 /** The concentration of the beta-binomial distribution that explains the numbers of false picks best; each tomogram counts once. */
 function fitConcentration(comparisons: readonly Comparison[]): number {
