@@ -15,7 +15,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
   wasm: ['instantiate', 'modules', 'pffft'],
   space: ['grid', 'cell-grid'],
   volume: ['volume', 'intensity', 'normalize', 'resample', 'ndarray'],
-  tiles: ['axis', 'window', 'plan', 'blend'],
+  tiles: ['axis', 'window', 'plan', 'calibration-curve', 'blend'],
   codecs: [
     'number-type',
     'shuffle',

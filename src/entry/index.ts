@@ -83,6 +83,7 @@ export type { WritableDtype, WriteProgress, WriteTomogramOptions } from '../ome-
 // Tiles
 export type { AxisSegment } from '../tiles/axis.ts';
 export type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
+export type { CalibrationCurve, CalibrationCurves } from '../tiles/calibration-curve.ts';
 export {
   type PlanMemory,
   type PlanOptions,

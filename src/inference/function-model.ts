@@ -96,13 +96,20 @@ export function functionModel(scoreTile: ScoreTile, options: FunctionModelOption
   });
 }
 
-function checkSpec({ tile, outputStride, thresholds, minDistances }: ModelSpec, names: readonly string[]): void {
+function checkSpec(
+  { tile, outputStride, thresholds, minDistances, calibrationCurves = {} }: ModelSpec,
+  names: readonly string[],
+): void {
   const refuse = (option: string, message: string) => new CryoetPicksError('invalid-option', message, { option });
   if (names.length === 0) throw refuse('classes', 'classes names no object, expected at least one name');
   const twice = names.find((name, i) => names.indexOf(name) < i);
   if (twice !== undefined) throw refuse('classes', `classes names "${twice}" twice`);
   const sets = hasTwoSets(thresholds) ? Object.values(thresholds) : [thresholds];
-  const named = [...sets.map((values) => ['thresholds', values] as const), ['minDistances', minDistances] as const];
+  const named = [
+    ...sets.map((values) => ['thresholds', values] as const),
+    ['minDistances', minDistances] as const,
+    ['calibrationCurves', calibrationCurves] as const,
+  ];
   for (const [option, values] of named) {
     const unknown = Object.keys(values).find((name) => !names.includes(name));
     if (unknown === undefined) continue;

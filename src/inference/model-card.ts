@@ -3,6 +3,7 @@ import { isFields, optional, quotedNames, requireOptions, text } from '../core/a
 import { CryoetPicksError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import { formatZyx } from '../space/grid.ts';
+import { type CalibrationCurve, isRising } from '../tiles/calibration-curve.ts';
 import type { Calibration } from './calibration.ts';
 import { type ModelSpec, requireSpec, wrongOffsets } from './model.ts';
 import { type CardThresholds, hasTwoSets } from './thresholds.ts';
@@ -38,6 +39,12 @@ export const calibrationSchema: v.GenericSchema<unknown, Calibration> = /* @__PU
   concentration: v.pipe(finite, v.gtValue(0, 'expected a number above 0')),
 });
 
+const curveSchema: v.GenericSchema<unknown, CalibrationCurve> = /* @__PURE__ */ v.pipe(
+  v.array(v.tuple([share, share])),
+  v.minLength(1, 'expected at least one point [score, share]'),
+  v.check((points) => isRising(points), 'expected points [score, share] that rise in both'),
+);
+
 const numbers = v.record(v.string(), finite);
 
 /** One set, or two by their names: which of them it is meant to be shows in its values. */
@@ -60,6 +67,7 @@ const cardSchema = v.object({
   activation: v.picklist(['softmax', 'sigmoid', 'none']),
   normalization: v.picklist(['z-score', 'quantiles', 'min-max', 'none']),
   contrast: v.optional(v.picklist(['dark', 'bright'])),
+  calibrationCurves: v.optional(v.record(v.string(), curveSchema)),
   thresholds: thresholdsSchema,
   minDistances: v.record(v.string(), length),
   calibration: v.optional(v.record(v.string(), calibrationSchema)),
@@ -152,8 +160,11 @@ function checkTile(
   }
 }
 
-/** Every named class has a threshold and a minimum distance, some have a calibration, and no other name has any. */
-function checkNames({ classes, thresholds, minDistances, calibration = {} }: ModelSpec, source: string): void {
+/** Every named class has a threshold and a minimum distance, some have a calibration or a curve, and no other name has any. */
+function checkNames(
+  { classes, thresholds, minDistances, calibration = {}, calibrationCurves = {} }: ModelSpec,
+  source: string,
+): void {
   const names = classes.filter((name) => name !== null);
   const known = names.map((name) => `"${name}"`).join(', ');
   if (names.length === 0) fail(source, 'field "classes": every class is null; expected at least one name');
@@ -167,7 +178,7 @@ function checkNames({ classes, thresholds, minDistances, calibration = {} }: Mod
     const objects = `${missing.length === 1 ? 'class' : 'classes'} ${quotedNames(missing)}`;
     if (missing.length > 0) fail(source, `field "${field}": no value for ${objects}`);
   }
-  for (const [field, values] of Object.entries({ ...sets, minDistances, calibration })) {
+  for (const [field, values] of Object.entries({ ...sets, minDistances, calibration, calibrationCurves })) {
     const unknown = Object.keys(values).find((name) => !names.includes(name));
     if (unknown !== undefined) fail(source, `field "${field}": "${unknown}" is not a class; the classes are ${known}`);
   }

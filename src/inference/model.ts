@@ -19,6 +19,7 @@ import {
 } from '../core/arguments.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { Zyx } from '../space/grid.ts';
+import { type CalibrationCurves, curvesRule } from '../tiles/calibration-curve.ts';
 import { type Calibration, calibrationsRule } from './calibration.ts';
 import type { CardThresholds } from './thresholds.ts';
 
@@ -63,6 +64,11 @@ export interface ModelSpec {
   readonly normalization: 'z-score' | 'quantiles' | 'min-max' | 'none';
   /** Whether protein is darker or brighter than what lies around it, in the volumes that the network was made for. */
   readonly contrast?: 'dark' | 'bright' | undefined;
+  /**
+   * The share of true picks by the score of their peak, per object. With a curve, thresholds and the scores of picks are such shares;
+   * score maps are as the network gives them. Left out for an object, its scores are taken as they are.
+   */
+  readonly calibrationCurves?: CalibrationCurves | undefined;
   /**
    * Minimum score of a pick, per object: `{ balanced, competition }`, one set for people and one for submissions, or a single set
    * that serves as both. {@link ThresholdSet} says what the difference is.
@@ -234,6 +240,7 @@ export const specRules: RulesFor<ModelSpec> = {
   contrast: /* @__PURE__ */ oneOf('dark', 'bright', undefined),
   thresholds: /* @__PURE__ */ optional(cardThresholds),
   minDistances: /* @__PURE__ */ optional(numbersByName),
+  calibrationCurves: /* @__PURE__ */ optional(curvesRule),
   calibration: /* @__PURE__ */ optional(calibrationsRule),
   taught: /* @__PURE__ */ optional({
     expected: 'what objects were taught on { objects, network, voxelSizes }',

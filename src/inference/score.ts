@@ -53,7 +53,7 @@ export interface ScoreOptions {
  *
  * @param source - Voxels, of the shape that the plan was made for.
  * @returns Slabs `[class, z, y, x]`, consecutive along the sweep axis, without gaps, with the offsets of a model that gives
- * some, blended as scores are; each belongs to the caller, who may `release` it.
+ * some, blended as scores are, and the calibration curves of the model card, which nothing is done with yet; each belongs to the caller, who may `release` it.
  * @throws {@link CryoetPicksError} `invalid-option` at once, if options and source do not fit each other; `model-failed`
  * if the model fails, or gives a shape that its card does not say or a score that is not finite. Errors of the source and
  * the abort reason are passed on untouched.
@@ -114,7 +114,7 @@ function fail(option: string, message: string): never {
 /** The work of `scoreSlabs`. What is copied on the way of a tile, and why: docs/design/tiling.md. */
 async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGenerator<ScoreSlab, void, undefined> {
   const { plan, model, average = 'probabilities', batch = 1, signal, onProgress, onWarning } = options;
-  const { activation, classes } = model.spec;
+  const { activation, classes, calibrationCurves } = model.spec;
   const late = average === 'logits' ? activation : 'none';
   const early = average === 'logits' ? 'none' : activation;
   const channels = channelsOf(model.spec, late);
@@ -149,7 +149,7 @@ async function* runPlan(source: VolumeSource, options: ScoreOptions): AsyncGener
       await activate(late, active, blendedScores);
       const own = selectOutputChannels(slab, channels, model.spec);
       await scaleOffsets(own, plan.outputStride);
-      yield own;
+      yield calibrationCurves ? { ...own, calibrationCurves } : own;
     }
     await eventLoopTurn();
     signal?.throwIfAborted();

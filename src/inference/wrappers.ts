@@ -16,7 +16,8 @@ import {
  *
  * Every combination of the given axes is scored, so n axes cost 2ⁿ calls, and the result mirrors exactly as the voxels do;
  * offsets along a mirrored axis change their sign on the way back. What is averaged is what `score` returns: logits, before
- * the activation. The calibration of the card is left out, since the scores are others. Disposing it disposes the model.
+ * the activation. The calibration of the card is left out, since the scores are others; its calibration curves stay, since its
+ * thresholds are such shares. Disposing it disposes the model.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if an axis is named twice or unknown, and for a model that was taught by picks.
  *
@@ -67,8 +68,8 @@ export function withFlips(model: Model, axes: readonly ('z' | 'y' | 'x')[]): Dis
 /**
  * Averages several models that agree on classes, offsets, tile, output stride, activation and normalisation: an ensemble.
  *
- * What is averaged is what `score` returns: logits, before the activation. Thresholds and distances are the first
- * model's; the calibration is left out, since the scores are others. Disposing it disposes all of them.
+ * What is averaged is what `score` returns: logits, before the activation. Thresholds, calibration curves and distances are the
+ * first model's; the calibration is left out, since the scores are others. Disposing it disposes all of them.
  *
  * @throws {@link CryoetPicksError} `invalid-option` without a model, naming the field in which two differ, and for models that were
  * taught by picks.

@@ -30,7 +30,7 @@ import {
 export interface ConnectedComponentsOptions {
   /**
    * Minimum score of a voxel that belongs to a component, finite: one number for all objects, or a number by the name of each
-   * object to look for.
+   * object to look for. Calibrated, where the slabs have a calibration curve of the object, as is the score of a component.
    */
   readonly threshold: PerObject;
   /**
@@ -78,9 +78,10 @@ export async function* connectedComponents(
   const { threshold, connectivity = 26, minVoxels = 1, signal } = requireOptions(call, options, rules);
   const chosen = searchedClasses(threshold, call);
   let searches: readonly ComponentSearch[] = [];
-  for await (const { sweep, index, channels } of planesOf(call, slabs, signal)) {
+  for await (const plane of planesOf(call, slabs, signal)) {
+    const { sweep, index, channels } = plane;
     if (index === 0) {
-      searches = chosen(sweep.classes).map((searched) => ({
+      searches = chosen(plane).map((searched) => ({
         ...searched,
         sweep,
         growing: new ComponentSweep(sweep, scoresFrom(searched.threshold), connectivity, minVoxels),
@@ -97,8 +98,8 @@ interface ComponentSearch extends SearchedClass {
   readonly growing: ComponentSweep;
 }
 
-function ended(components: readonly Growing[], { sweep, object }: ComponentSearch): Component[] {
-  return components.map((component) => toComponent(component, sweep, object));
+function ended(components: readonly Growing[], search: ComponentSearch): Component[] {
+  return components.map((component) => toComponent(component, search));
 }
 
 /** What the options of all that looks for components must be. */
@@ -243,7 +244,10 @@ function addPlaces(component: Growing, plane: number, row: number, start: number
 }
 
 /** The component that has stopped growing. */
-export function toComponent(component: Growing, sweep: PlaneSweep, object: string): Component {
+export function toComponent(
+  component: Growing,
+  { sweep, object, calibrated }: SearchedClass & { readonly sweep: PlaneSweep },
+): Component {
   const { voxels, sum, weight, weightedSum, first, last, best, bestIndex } = component;
   const zyx = ([plane, row, column]: Triple, divisor: number, plus: number): Zyx =>
     fromSweepOrder(sweep, plane / divisor + plus, row / divisor + plus, column / divisor + plus);
@@ -252,7 +256,7 @@ export function toComponent(component: Growing, sweep: PlaneSweep, object: strin
     grid: sweep.grid,
     object,
     voxel: zyx(sum, voxels, 0),
-    score: best,
+    score: calibrated(best),
     voxels,
     weightedCentroid: weigh ? zyx(weightedSum, weight, 0) : zyx(sum, voxels, 0),
     bestVoxel: voxelAt(bestIndex, sweep.grid.shape),

@@ -33,7 +33,7 @@ import { type Layers, type Refine, scoresAroundInto } from './refine.ts';
 export interface LocalMaximaOptions {
   /**
    * Minimum score of a peak, finite; a peak may equal it. One number for all objects, or a number by the name of each object to
-   * look for.
+   * look for. Calibrated, where the slabs have a calibration curve of the object.
    */
   readonly threshold: PerObject;
   /**
@@ -59,7 +59,7 @@ export interface LocalMaximaOptions {
  *
  * @param slabs - Scores `[class, z, y, x]`, consecutive along the sweep axis, without gaps, from the first plane to the
  *   last. They are read, not written, and released; those without `release` are kept while they are compared with the next.
- * @returns Peaks in voxel space, scores as given, not rescaled. Ordered by plane along the sweep axis, then by class,
+ * @returns Peaks in voxel space, scores as given, calibrated where the slabs have a calibration curve of the object. Ordered by plane along the sweep axis, then by class,
  *   then by (z, y, x); the peaks of plateaus come right before those of the plane after their last one. Of slabs that know
  *   orientations, each has that of its voxel.
  * @throws {@link CryoetPicksError} `invalid-option` if a threshold is not finite or names an object that the slabs have no
@@ -83,10 +83,9 @@ export async function* localMaxima(
   const chosen = searchedClasses(threshold, 'localMaxima');
   const kept = new LastPlanes();
   let searches: readonly MaximumSearch[] = [];
-  for await (const { sweep, index, channels, offsets, transformAt } of planesOf('localMaxima', slabs, signal, (slab) =>
-    kept.split(slab),
-  )) {
-    if (index === 0) searches = chosen(sweep.classes).map((searched) => new MaximumSearch(sweep, searched, refine));
+  for await (const plane of planesOf('localMaxima', slabs, signal, (slab) => kept.split(slab))) {
+    const { sweep, index, channels, offsets, transformAt } = plane;
+    if (index === 0) searches = chosen(plane).map((searched) => new MaximumSearch(sweep, searched, refine));
     for (const search of searches) {
       search.transformAt = transformAt;
       yield* search.advance(channels[search.channel], offsets);
@@ -106,7 +105,7 @@ class MaximumSearch {
   /** Of the latest plane; it knows those before as well. */
   transformAt: ScoreSlab['transformAt'];
   readonly #sweep: PlaneSweep;
-  readonly #object: string;
+  readonly #searched: SearchedClass;
   readonly #contenders: ContenderFinder;
   readonly #refine: Refine | undefined;
   readonly #plateaus: PlateauTracker;
@@ -116,12 +115,12 @@ class MaximumSearch {
   #current: SlabPlane | undefined;
   #offsets: Offsets | undefined;
 
-  constructor(sweep: PlaneSweep, { object, channel, threshold }: SearchedClass, refine: Refine | undefined) {
-    this.channel = channel;
+  constructor(sweep: PlaneSweep, searched: SearchedClass, refine: Refine | undefined) {
+    this.channel = searched.channel;
     this.#sweep = sweep;
     this.#refine = refine;
-    this.#object = object;
-    this.#contenders = new ContenderFinder(sweep, threshold, maximaKernel());
+    this.#searched = searched;
+    this.#contenders = new ContenderFinder(sweep, searched.threshold, maximaKernel());
     this.#plateaus = new PlateauTracker(sweep);
   }
 
@@ -171,7 +170,8 @@ class MaximumSearch {
   #peak(index: number, score: number): Peak {
     const { grid } = this.#sweep;
     const voxel = voxelAt(index, grid.shape);
-    const peak = { grid, voxel, object: this.#object, score };
+    const { object, calibrated } = this.#searched;
+    const peak = { grid, voxel, object, score: calibrated(score) };
     return this.transformAt ? { ...peak, transform: this.transformAt(voxel) } : peak;
   }
 }

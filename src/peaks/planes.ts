@@ -4,6 +4,7 @@ import {
   grid as gridRule,
   isFields,
   numberPerObject,
+  optional,
   type PerObject,
   quotedNames,
   type Rule,
@@ -23,6 +24,7 @@ import {
   type Zyx,
 } from '../space/grid.ts';
 import type { ScoreSlab, ScoreVolume } from '../tiles/blend.ts';
+import { type CalibrationCurves, curvesRule, type ScoreScale, scaleOf } from '../tiles/calibration-curve.ts';
 
 /** A place where a score map exceeds its neighbourhood, in voxel space of that map. */
 export interface Peak {
@@ -32,6 +34,7 @@ export interface Peak {
   readonly voxel: Zyx;
   /** Name of the object that the score is of. */
   readonly object: string;
+  /** That of the score map, calibrated where the slabs have a calibration curve of the object. */
   readonly score: number;
   /** Orientation of the object, where the search knows it. */
   readonly transform?: Transform | undefined;
@@ -114,6 +117,8 @@ export interface SweepPlane {
   readonly offsets: readonly SlabPlane[] | undefined;
   /** The orientation at a voxel of this plane or of one before it, if slabs know it. */
   readonly transformAt: ScoreSlab['transformAt'];
+  /** What scores are worth, if slabs know it. */
+  readonly calibrationCurves: CalibrationCurves | undefined;
 }
 
 /**
@@ -147,6 +152,7 @@ export async function* planesOf(
           channels: channelsAt(scores, sweep, at),
           offsets: offsets && channelsAt(offsets, sweep, at),
           transformAt: slab.transformAt,
+          calibrationCurves: slab.calibrationCurves,
         };
         signal?.throwIfAborted();
       }
@@ -183,6 +189,7 @@ const slabRule: Rule = {
         offset: count,
       },
     },
+    calibrationCurves: /* @__PURE__ */ optional(curvesRule),
   },
 };
 
@@ -262,15 +269,17 @@ export interface SearchedClass {
   readonly object: string;
   /** Index of its channel in the slabs. */
   readonly channel: number;
-  /** Minimum score of what is found. */
+  /** Minimum score of what is found, as scores of slabs are. */
   readonly threshold: number;
+  /** The score of a peak where a slab has this one. */
+  readonly calibrated: ScoreScale['calibrated'];
 }
 
 /** Chooses the classes of a sweep that a search looks for: all of them, or those that a record of thresholds names. */
-export type ChooseClasses = (classes: readonly string[]) => SearchedClass[];
+export type ChooseClasses = (plane: Pick<SweepPlane, 'sweep' | 'calibrationCurves'>) => SearchedClass[];
 
 /**
- * Checks thresholds before the first slab arrives.
+ * Checks thresholds before the first slab arrives. They are calibrated where slabs have calibration curves.
  *
  * @throws {@link CryoetPicksError} `invalid-option` if one is not finite or a record names nothing; later, of the classes, if it
  *   names one that the slabs do not have.
@@ -282,7 +291,7 @@ export function searchedClasses(threshold: PerObject, call: string): ChooseClass
     throw new CryoetPicksError('invalid-option', 'threshold names no object, so there is nothing to look for');
   }
   const wanted = named && new Set(named);
-  return (classes) => {
+  return ({ sweep: { classes }, calibrationCurves = {} }) => {
     const known = new Set(classes);
     const unknown = named?.find((object) => !known.has(object));
     if (unknown !== undefined) {
@@ -291,9 +300,13 @@ export function searchedClasses(threshold: PerObject, call: string): ChooseClass
         `threshold names "${unknown}", but the scores are of ${quotedNames(classes)}; \`chooseObjects\` leaves out what a model does not know`,
       );
     }
-    return classes.flatMap((object, channel) =>
-      wanted?.has(object) === false ? [] : [{ object, channel, threshold: thresholdOf(object) }],
-    );
+    return classes.flatMap((object, channel) => {
+      if (wanted?.has(object) === false) return [];
+      const { calibrated, raw } = scaleOf(
+        Object.hasOwn(calibrationCurves, object) ? calibrationCurves[object] : undefined,
+      );
+      return [{ object, channel, threshold: raw(thresholdOf(object)), calibrated }];
+    });
   };
 }
 

@@ -36,7 +36,7 @@ export async function* smoothed(
   const { sigma, signal } = requireOptions('smoothed', options, rules);
   let window: PlaneWindow | undefined;
   for await (const plane of planesOf('smoothed', slabs, signal)) {
-    window ??= new PlaneWindow(plane.sweep, sigma);
+    window ??= new PlaneWindow(plane, sigma);
     window.add(plane);
     yield* window.takeFinished();
   }
@@ -62,6 +62,7 @@ function gaussianWeights(sigmaVoxels: number): Float64Array {
 /** The planes in reach of the next one to be finished, smoothed along rows and columns already. */
 class PlaneWindow {
   readonly #sweep: PlaneSweep;
+  readonly #calibrationCurves: ScoreSlab['calibrationCurves'];
   readonly #along: Float64Array;
   readonly #rowWeights: Float64Array;
   readonly #columnWeights: Float64Array;
@@ -75,9 +76,10 @@ class PlaneWindow {
   #added = 0;
   #finished = 0;
 
-  constructor(sweep: PlaneSweep, sigma: number) {
+  constructor({ sweep, calibrationCurves }: SweepPlane, sigma: number) {
     const { grid, axis, rowAxis, columnAxis, rows, columns, classes } = sweep;
     this.#sweep = sweep;
+    this.#calibrationCurves = calibrationCurves;
     this.#along = gaussianWeights(sigma / grid.voxelSize[axis]);
     this.#rowWeights = gaussianWeights(sigma / grid.voxelSize[rowAxis]);
     this.#columnWeights = gaussianWeights(sigma / grid.voxelSize[columnAxis]);
@@ -124,7 +126,8 @@ class PlaneWindow {
     }
     weightedSumInto(reach, data);
     const offsets = this.#offsets.shift();
-    const slab = { grid, axis, start: index, classes, scores: this.#volume(data, classes.length) };
+    const scores = this.#volume(data, classes.length);
+    const slab = { grid, axis, start: index, classes, scores, calibrationCurves: this.#calibrationCurves };
     return offsets ? { ...slab, offsets: this.#volume(offsets, 3) } : slab;
   }
 

@@ -30,7 +30,7 @@ import { squaredDistances, watershed } from './watershed.ts';
 export interface SplitTouchingOptions {
   /**
    * Minimum score of a voxel that belongs to a particle, finite: one number for all objects, or a number by the name of each
-   * object to look for.
+   * object to look for. Calibrated, where the slabs have a calibration curve of the object, as is the score of a part.
    */
   readonly threshold: PerObject;
   /** Minimum distance in Å between the cores of two particles, above 0: about the particle's radius. */
@@ -83,9 +83,10 @@ export async function* splitTouching(
   const chosen = searchedClasses(threshold, call);
   const distanceOf = numberPerObject('minDistance', minDistance, positiveLength, call);
   let searches: readonly SplitSearch[] = [];
-  for await (const { sweep, index, channels } of planesOf(call, slabs, signal)) {
+  for await (const plane of planesOf(call, slabs, signal)) {
+    const { sweep, index, channels } = plane;
     if (index === 0) {
-      searches = chosen(sweep.classes).map((searched) => ({
+      searches = chosen(plane).map((searched) => ({
         ...searched,
         sweep,
         growing: new ComponentSweep(sweep, scoresFrom(searched.threshold, keepRun), connectivity, minVoxels),
@@ -107,17 +108,17 @@ interface SplitSearch extends SearchedClass {
 }
 
 function* partsOf(components: readonly Growing[], search: SplitSearch): Generator<Component> {
-  const { sweep, object, minDistance, minVoxels } = search;
+  const { sweep, object, calibrated, minDistance, minVoxels } = search;
   for (const component of components) {
     const cropped = cropComponent(component, sweep);
     const cores = findCores(cropped, sweep.grid.voxelSize, minDistance);
     if (cores.markers.length < 2) {
-      yield toComponent(component, sweep, object);
+      yield toComponent(component, search);
       continue;
     }
     const labels = watershed({ heights: cores.depths, shape: cropped.shape }, cores.markers);
     for (const part of measureParts(cropped, labels, { count: cores.markers.length, grid: sweep.grid, object })) {
-      if (part.voxels >= minVoxels) yield part;
+      if (part.voxels >= minVoxels) yield { ...part, score: calibrated(part.score) };
     }
   }
 }

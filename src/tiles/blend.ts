@@ -12,6 +12,7 @@ import {
   type Zyx,
 } from '../space/grid.ts';
 import type { AxisSegment } from './axis.ts';
+import type { CalibrationCurves } from './calibration-curve.ts';
 import type { Tile, TilePlan } from './plan.ts';
 
 /** A 4-D array `[class, z, y, x]` as a view of flat data. */
@@ -36,6 +37,11 @@ export interface ScoreSlab {
   readonly classes: readonly string[];
   /** Scores `[class, z, y, x]`; whole along the two other axes. */
   readonly scores: ScoreVolume;
+  /**
+   * What `scores` are worth, of classes of which it is known. They are as the model gives them; thresholds of a search, and the scores of
+   * what it finds, are calibrated.
+   */
+  readonly calibrationCurves?: CalibrationCurves | undefined;
   /** Of an anchor-free model, `[3, z, y, x]`: from a voxel to its particle's centre along z, y, x, in voxels of `grid`. */
   readonly offsets?: ScoreVolume | undefined;
   /** Of a search that turns a template: the orientation with the score at a voxel of this slab, or of one before it. */

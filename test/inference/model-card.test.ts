@@ -26,6 +26,14 @@ describe('parseModelSpec', () => {
     );
   });
 
+  it('parseModelSpec reads calibration curves, of all objects or of some', () => {
+    const calibrationCurves = { ribosome: [[0.1, 0.02] as const, [0.9, 0.6] as const] };
+    expect(parseModelSpec(formatModelSpec({ ...card, calibrationCurves }))).toEqual({ ...card, calibrationCurves });
+    expect(() => formatModelSpec({ ...card, calibrationCurves: { ribosome: [[0.1, 0.02, 3]] as never } })).toThrow(
+      expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining('calibrationCurves') }),
+    );
+  });
+
   it('parseModelSpec reads what formatModelSpec writes, as text or as a value, and ignores other fields', () => {
     expect(parseModelSpec(formatModelSpec(card))).toEqual(card);
     expect(parseModelSpec({ ...card, trainedOn: 'simulations' })).toEqual(card);
@@ -120,6 +128,26 @@ describe('parseModelSpec', () => {
       'a calibration of a score above 1',
       { calibration: { ribosome: { ...ribosome, sure: 2 } } },
       'field "calibration.ribosome.sure": expected a score below 1',
+    ],
+    [
+      'a calibration curve of nothing',
+      { calibrationCurves: { virus: [[0.5, 0.5]] } },
+      'field "calibrationCurves": "virus" is not a class; the classes are "ribosome", "apo-ferritin"',
+    ],
+    [
+      'a calibration curve without points',
+      { calibrationCurves: { ribosome: [] } },
+      'field "calibrationCurves.ribosome": expected at least one point [score, share]',
+    ],
+    [
+      'a calibration curve that falls',
+      { calibrationCurves: { ribosome: [[0.2, 0.5] as const, [0.6, 0.4] as const] } },
+      'field "calibrationCurves.ribosome": expected points [score, share] that rise in both',
+    ],
+    [
+      'a calibration curve with a share above 1',
+      { calibrationCurves: { ribosome: [[0.2, 1.5]] } },
+      'field "calibrationCurves.ribosome.0.1": expected a score below 1',
     ],
     ['a negative distance', { minDistances: { ...card.minDistances, ribosome: -1 } }, 'expected a length in Å'],
   ])('parseModelSpec throws for %s and names the field', (_, fields, message) => {
