@@ -103,6 +103,9 @@ def arguments():
     parser.add_argument('--seed', type=int, default=20241106)
     parser.add_argument('--validate-every', type=int, default=500)
     parser.add_argument('--validate-on', type=int, default=2, help='tomograms of each validation project')
+    parser.add_argument(
+        '--keep-last', action='store_true', help='best.pt is the last average: few tomograms do not tell which one is best'
+    )
     parser.add_argument('--workers', type=int, default=1, help='processes that cut crops; several pay with a GPU')
     parser.add_argument('--threads', type=int, default=0, help='of arithmetic on a CPU; 0 lets PyTorch choose')
     parser.add_argument(
@@ -199,8 +202,8 @@ def main():
         with (options.out / 'log.jsonl').open('a') as log:
             log.write(json.dumps(line) + '\n')
         state = {name: part.state_dict() for name, part in parts.items()}
-        if total > greatest:
-            greatest = total
+        if total > greatest or options.keep_last:
+            greatest = max(total, greatest)
             save(options.out / 'best.pt', {'average': state['average'], 'step': step, **described})
         save(checkpoint, {**state, 'step': step, 'greatest': greatest, **described})
         losses, started, since = [], time.monotonic(), step

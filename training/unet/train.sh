@@ -33,7 +33,7 @@ train --out "$out/first" "$@" --target peak --start "$out/ball/best.pt" --negati
   --steps "${LAST_STEPS:-1200}" --rate 1e-3 --seed 20241107
 mine "$out/first"
 train --out "$out" "$@" --target peak --start "$out/first/best.pt" --negatives "$out/first/false-picks.json" \
-  --steps "${LAST_STEPS:-5000}" --rate 2e-3 --seed 20241108 --validate-on 4
+  --steps "${LAST_STEPS:-5000}" --rate 2e-3 --seed 20241108 --validate-on 4 --keep-last
 "$python" "$here/export.py" --out "$out"
 tsup --silent --no-dts
 tsx --tsconfig bench/tsconfig.json "$here/evaluate.ts" "$data" --model "$out/default.onnx" --fill

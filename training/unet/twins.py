@@ -68,11 +68,15 @@ def twin(model, store):
 def write_twins(path):
     """Writes all twins of a network and their cards; their paths by the way their weights are stored."""
     model, card = onnx.load(path), json.loads(path.with_suffix('.json').read_text('utf-8'))
+    # Measured on the network itself, and not on its twins.
+    measured = {'calibration', 'scores'}
+    card = {key: value for key, value in card.items() if key not in measured}
     paths = {}
     for kind, store in STORED.items():
         paths[kind] = path.with_name(f'{path.stem}-{kind}.onnx')
         onnx.save(twin(model, store), paths[kind])
-        provenance = {**card.get('provenance', {}), 'weights': f'those of {path.name}, stored as {kind}'}
+        made = {key: value for key, value in card.get('provenance', {}).items() if key not in measured}
+        provenance = {**made, 'weights': f'those of {path.name}, stored as {kind}'}
         named = {**card, 'name': f'{card["name"]}-{kind}', 'provenance': provenance}
         text = json.dumps(named, indent=2, ensure_ascii=False)
         paths[kind].with_suffix('.json').write_text(f'{text}\n', 'utf-8')
