@@ -290,17 +290,17 @@ it('detect takes --voxel-size for an OME-Zarr image without one, and asks for it
 it.each(['relion5', 'dynamo'] as const)(
   'detect says which class number is which object in a file of %s, of all that it looked for',
   async (to) => {
-    const objects = ['--object', 'ribosome', '--object', 'apo-ferritin'];
+    const objects = ['--object', 'apo-ferritin', '--object', 'ribosome'];
     const args = ['detect', await image('a.zarr', 10), ...search, '--invert', ...objects];
     const csv = (await captureCli(args)).stdout;
     const out = join(folder, 'picks.star');
     const toFile = [...args, '--out', out, '--to', to];
-    expect((await captureCli(toFile)).stdout).toMatch(/^classes: 1 is ribosome, 2 is apo-ferritin$/m);
+    expect((await captureCli(toFile)).stdout).toMatch(/^classes: 1 is apo-ferritin, 2 is ribosome$/m);
     const { classes } = finishedOf(await captureCli([...toFile, '--json']));
     const format = picksFormat(to, { shape: [24, 40, 40], voxelSize: 10, objects: classes, run: 'a' });
     const countsOf = (runs: readonly RunPicks[]) => countByObject(runs.flatMap(({ picks }) => picks));
     const found = countsOf(parsePicks(await readFile(out, 'utf8'), { format: format as PicksFormat<string> }));
     expect(found).toEqual(countsOf(parsePicks(csv, { format: csvFormat() })));
-    expect(found).toHaveProperty('ribosome');
+    expect(found).toHaveProperty('apo-ferritin');
   },
 );

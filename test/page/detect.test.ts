@@ -22,14 +22,14 @@ describePage('What Detect finds in the page of view', ({ open }) => {
     expect(await sets.inputValue()).toBe('found, not saved');
 
     await press(tab, 'j', 'x');
-    await cutAt(tab, 'ribosome', 0.3);
-    const count = await objectRow(tab, 'ribosome').locator('.number').textContent();
+    await cutAt(tab, 'beta-galactosidase', 0.3);
+    const count = await objectRow(tab, 'beta-galactosidase').locator('.number').textContent();
     // Another set, and back: what a person did is still there.
     await sets.selectOption('— none —');
     await settled(tab);
     await sets.selectOption('found, not saved');
     await settled(tab);
-    expect(await objectRow(tab, 'ribosome').locator('.number').textContent()).toBe(count);
+    expect(await objectRow(tab, 'beta-galactosidase').locator('.number').textContent()).toBe(count);
     // A search does not replace them unasked.
     await press(tab, 'd');
     await expect.poll(() => dialog.locator('p').first().textContent(), { timeout: 20_000 }).toMatch(/MB of memory/);
@@ -39,7 +39,7 @@ describePage('What Detect finds in the page of view', ({ open }) => {
     await dialog.getByRole('button', { name: 'Detect' }).click();
     expect(await asked).toMatch(/is not saved, and what is found now will replace it/);
     expect(await tab.locator('.work').isVisible()).toBe(false);
-    expect(await objectRow(tab, 'ribosome').locator('.number').textContent()).toBe(count);
+    expect(await objectRow(tab, 'beta-galactosidase').locator('.number').textContent()).toBe(count);
     await save(tab);
     await expectMessage(tab, /Saved \d+ picks? as me\/1, 1 rejected; what the network found as cryoet-picks\/0/);
     await expect.poll(() => sets.inputValue()).toBe('me/1');
@@ -55,8 +55,8 @@ describePage('What Detect finds in the page of view', ({ open }) => {
     await tab.reload();
     await settled(tab);
     await expect.poll(() => sets.inputValue()).toBe('me/1');
-    expect(await objectRow(tab, 'ribosome').locator('.number').textContent()).toBe(count);
-    await cutAt(tab, 'ribosome', 0.1);
+    expect(await objectRow(tab, 'beta-galactosidase').locator('.number').textContent()).toBe(count);
+    await cutAt(tab, 'beta-galactosidase', 0.1);
     const picks = picksFromCandidates(candidates, { thresholds: { ribosome: 0.1 } });
     expect(await objectRow(tab, 'ribosome').locator('.number').textContent()).toBe(
       String(picks.filter(({ object }) => object === 'ribosome').length),

@@ -69,10 +69,10 @@ describePage('Detect in the page of view', ({ open }) => {
       /They stay, with their sliders, until this page is closed; Export gives the picks/,
       90_000,
     );
-    const count = async () => Number(await objectRow(tab, 'apo-ferritin').locator('.number').textContent());
-    await cutAt(tab, 'apo-ferritin', 0.998);
+    const count = async () => Number(await objectRow(tab, 'beta-galactosidase').locator('.number').textContent());
+    await cutAt(tab, 'beta-galactosidase', 0.998);
     const few = await count();
-    await cutAt(tab, 'apo-ferritin', 0.0043);
+    await cutAt(tab, 'beta-galactosidase', 0.0043);
     const many = await count();
     expect(many).toBeGreaterThan(few);
     const runs = tab.getByLabel('Run', { exact: true });
@@ -92,7 +92,7 @@ describePage('Detect in the page of view', ({ open }) => {
       dialog.getByRole('button', { name: 'Download' }).click(),
     ]);
     const table = await readFile(await file.path(), 'utf8');
-    expect(table.match(/^a,apo-ferritin,/gm)).toHaveLength(many);
+    expect(table.match(/^a,beta-galactosidase,/gm)).toHaveLength(many);
     expect(problems).toEqual([]);
   }, 180_000);
 

@@ -1066,18 +1066,11 @@ const functions: readonly Subject[] = [
     await project(),
     { shape: 'sphere', radius: 45 },
     {
-      // More than the tomograms of the project hold, so that each run fails at once.
-      ...{
-        object: 'ribosome',
-        contrast: 'inverted',
-        radius: 4500,
-        symmetry: 'C2',
-        angleStep: 180,
-        whiten: false,
-        memory: 1e9,
-      },
+      // The template is larger than the tomograms of the project, so that each run fails at once.
+      ...{ object: 'ribosome', contrast: 'inverted', radius: 300, symmetry: 'C2', angleStep: 180 },
+      ...{ whiten: false, memory: 1e9 },
       ...{ wedge: { tiltAngles: [-60, 60], tiltAxis: 'y' }, ctf: { defocus: 3 }, threads: noThreads(), threshold: 0.5 },
-      ...{ candidatesPerObject: 1, maxFalse: 0.1, minDistance: 40, max: 3, retries: 0, templateName: 'ball' },
+      ...{ candidatesPerObject: 1, maxFalse: 0.1, minDistance: 40, retries: 0, templateName: 'ball' },
       ...{ tomogram: 'denoised', voxelSpacing: 10, runs: ['TS_1'], shard: { index: 1, count: 1 }, onStart: nothing },
       ...{
         userId: 'me',
