@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { ChunkReply, DecodePool, DecodeWorkersOptions } from '../ome-zarr/decode-task.ts';
+import type { DecodePool, DecodeWorkersOptions } from '../ome-zarr/decode-task.ts';
 import { movedWith, PendingReplies, TASKS_PER_THREAD } from '../ome-zarr/decode-task.ts';
 import { threadPool } from './thread-pool.ts';
 
@@ -9,15 +9,14 @@ import { threadPool } from './thread-pool.ts';
  * @returns `undefined` in a thread, in a program into which this code was bundled, and in Deno.
  */
 export async function openDecodePool({ count }: DecodeWorkersOptions): Promise<DecodePool | undefined> {
-  const answers = new PendingReplies();
   const pool = threadPool({
     script: 'node-decode-worker.js',
     maxThreads: count ?? defaultDecodeThreads(),
     tasksPerThread: TASKS_PER_THREAD,
-    onDeath: () => answers.rejectAll(),
+    movedWith,
+    replies: new PendingReplies(),
   });
-  if (pool === undefined) return undefined;
-  return { decode: (task) => answers.ask(() => pool.answer(task, movedWith(task)) as Promise<ChunkReply>) };
+  return pool && { decode: pool.answer };
 }
 
 /** Default number of threads that decode chunks. */

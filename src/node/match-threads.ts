@@ -3,7 +3,7 @@ import { MAX_THREADS } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import type { MatchThreads } from '../match/threads.ts';
 import { usualThreads } from './processors.ts';
-import { threadPool } from './thread-pool.ts';
+import { type Replies, threadPool } from './thread-pool.ts';
 
 /** Options of {@link matchThreads}. */
 export interface MatchThreadsOptions {
@@ -31,29 +31,29 @@ const threadsRules: RulesFor<MatchThreadsOptions> = { threads: /* @__PURE__ */ o
 export function matchThreads(options: MatchThreadsOptions = {}): MatchThreads {
   const { threads = usualThreads(process.env) } = requireOptions('matchThreads', options, threadsRules);
   const count = Math.min(threads, MAX_THREADS) - 1;
-  const waiting = new Set<() => void>();
   const pool =
     count === 0
       ? undefined
-      : threadPool({
-          script: 'node-match-worker.js',
-          maxThreads: count,
-          onDeath: () => {
-            for (const fail of waiting) fail();
-          },
-        });
+      : threadPool({ script: 'node-match-worker.js', maxThreads: count, replies: repliesOrDeath() });
   if (pool === undefined) return { count: 0, run: () => Promise.reject(died()) };
+  return { count, run: pool.answer };
+}
+
+/** Rejects what a thread that has died was asked; other threads answer what is asked later. */
+function repliesOrDeath(): Replies<unknown, unknown> {
+  const waiting = new Set<() => void>();
   return {
-    count,
-    run: (task) =>
+    ask: (send) =>
       new Promise((resolve, reject) => {
         const fail = () => reject(died());
         waiting.add(fail);
-        pool
-          .answer(task)
+        send()
           .then(resolve, reject)
           .finally(() => waiting.delete(fail));
       }),
+    rejectAll() {
+      for (const fail of waiting) fail();
+    },
   };
 }
 

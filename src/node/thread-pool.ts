@@ -5,20 +5,29 @@ import { packageFile } from './package-file.ts';
 /** Idle time after which a thread ends, in milliseconds. */
 const IDLE_MS = 5000;
 
+/** Waits for replies, which may never come. */
+export interface Replies<Reply, Answer> {
+  /** Sends a task, and waits for its reply. */
+  ask(send: () => Promise<Reply>): Promise<Answer>;
+  /** Called when a thread has died: what it was asked will not be answered. */
+  rejectAll(): void;
+}
+
 /** Options of {@link threadPool}. */
-export interface ThreadPoolOptions {
+export interface ThreadPoolOptions<Task, Reply, Answer> {
   /** Name of the built script; it exports `answer`, which takes a task. */
   readonly script: string;
   readonly maxThreads: number;
   /** Tasks that a thread is sent ahead. @defaultValue 1 */
   readonly tasksPerThread?: number | undefined;
-  /** Called when a thread has died: what it was asked will not be answered. */
-  readonly onDeath: () => void;
+  /** The memory of a task that is moved into the thread. @defaultValue none: all is copied */
+  readonly movedWith?: ((task: Task) => ArrayBuffer[]) | undefined;
+  readonly replies: Replies<Reply, Answer>;
 }
 
 /** Threads that answer tasks. */
-export interface ThreadPool {
-  answer(task: object, transferList?: readonly ArrayBuffer[]): Promise<unknown>;
+export interface ThreadPool<Task, Answer> {
+  readonly answer: (task: Task) => Promise<Answer>;
 }
 
 /**
@@ -26,12 +35,13 @@ export interface ThreadPool {
  *
  * @returns `undefined` in a thread, in a program into which this code was bundled, and in Deno.
  */
-export function threadPool({
+export function threadPool<Task extends object, Reply, Answer>({
   script,
   maxThreads,
   tasksPerThread = 1,
-  onDeath,
-}: ThreadPoolOptions): ThreadPool | undefined {
+  movedWith,
+  replies,
+}: ThreadPoolOptions<Task, Reply, Answer>): ThreadPool<Task, Answer> | undefined {
   // The pool's threads sleep until there is work, and then take it from their port. In Deno a port has nothing while its thread
   // sleeps, so that they slept forever in half of all runs; threads that do not sleep took 12 s to start.
   if (!isMainThread || 'Deno' in globalThis) return undefined;
@@ -48,21 +58,22 @@ export function threadPool({
     ...(process.execArgv.some((option) => option.startsWith('--input-type')) && { execArgv: [] }),
   });
   // Without a listener, an idle thread that dies, or one that cannot start, would end the process.
-  pool.on('error', onDeath);
+  pool.on('error', () => replies.rejectAll());
   const watched = new WeakSet<object>();
   // The pool does not notice a thread that exits without an error: it waits forever and sends it the next task.
   const watch = () => {
     for (const thread of pool.threads.filter((each) => !watched.has(each))) {
       watched.add(thread);
       // A thread that the pool itself has ended is no longer in its list.
-      thread.on('exit', () => pool.threads.includes(thread) && onDeath());
+      thread.on('exit', () => pool.threads.includes(thread) && replies.rejectAll());
     }
   };
   return {
-    answer(task, transferList) {
-      const reply = pool.run(task, { name: 'answer', transferList: transferList && [...transferList] });
-      watch();
-      return reply;
-    },
+    answer: (task) =>
+      replies.ask(() => {
+        const reply = pool.run(task, { name: 'answer', transferList: movedWith?.(task) });
+        watch();
+        return reply;
+      }),
   };
 }
