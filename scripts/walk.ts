@@ -23,8 +23,8 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import type { ScriptRuns } from './walk/threads-coverage.ts';
 
-/** Files that a traveller may pass at most. A voxel passes the pool of threads that matching shares, a peak the curve that calibrates it. */
-const limits: Readonly<Record<string, number>> = { voxel: 21, tile: 15, peak: 11 };
+/** Files that a traveller may pass at most. */
+const limits: Readonly<Record<string, number>> = { voxel: 20, tile: 15, peak: 10 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const work = join(root, '.cache/walk');

@@ -275,6 +275,9 @@ export interface SearchedClass {
   readonly calibrated: ScoreScale['calibrated'];
 }
 
+/** Of an object without a calibration curve: nothing of curves runs for its peaks. */
+const asTheyAre: ScoreScale = { calibrated: (score) => score, raw: (threshold) => threshold };
+
 /** Chooses the classes of a sweep that a search looks for: all of them, or those that a record of thresholds names. */
 export type ChooseClasses = (plane: Pick<SweepPlane, 'sweep' | 'calibrationCurves'>) => SearchedClass[];
 
@@ -302,9 +305,9 @@ export function searchedClasses(threshold: PerObject, call: string): ChooseClass
     }
     return classes.flatMap((object, channel) => {
       if (wanted?.has(object) === false) return [];
-      const { calibrated, raw } = scaleOf(
-        Object.hasOwn(calibrationCurves, object) ? calibrationCurves[object] : undefined,
-      );
+      const { calibrated, raw } = Object.hasOwn(calibrationCurves, object)
+        ? scaleOf(calibrationCurves[object]!)
+        : asTheyAre;
       return [{ object, channel, threshold: raw(thresholdOf(object)), calibrated }];
     });
   };
