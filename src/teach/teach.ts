@@ -206,7 +206,7 @@ interface CardInput {
 
 /** A card whose provenance says what the heads were learned from. */
 function cardOf({ spec, sha256 }: TomogramFeatures, { objects, lessons, keepKnown, name }: CardInput): ModelSpec {
-  const { calibration, taught: before, ...rest } = spec;
+  const { calibration, calibrationCurves, taught: before, ...rest } = spec;
   const names = objects.map(({ object }) => object);
   const thresholdsIn = (set: ThresholdSet) => ({
     ...(keepKnown && setsOf(spec.thresholds)[set]),
@@ -224,6 +224,7 @@ function cardOf({ spec, sha256 }: TomogramFeatures, { objects, lessons, keepKnow
       ...Object.fromEntries(lessons.map(({ object, radius }) => [object, radius])),
     },
     ...(keepKnown && calibration !== undefined && { calibration }),
+    ...(keepKnown && calibrationCurves !== undefined && { calibrationCurves }),
     taught: {
       objects: [...(keepKnown ? (before?.objects ?? []) : []), ...names],
       network: spec.name,

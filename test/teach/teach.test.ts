@@ -153,6 +153,18 @@ describe('an object taught by picks', () => {
     });
   });
 
+  it.each([true, false])(
+    'has the calibration curves of the objects that its card knows (keepKnown: %s)',
+    async (keepKnown) => {
+      const calibrationCurves = { known: [[0.5, 0.3]] } as const;
+      const calibrated = { ...features, spec: { ...features.spec, calibrationCurves } };
+      const { spec } = await teach([calibrated], few(3), { radius, keepKnown });
+      expect(parseModelSpec(formatModelSpec(spec)).calibrationCurves).toEqual(
+        keepKnown ? calibrationCurves : undefined,
+      );
+    },
+  );
+
   it('is not averaged by wrappers, which average logits', async () => {
     const { spec } = await teach([features], few(3), { radius });
     const own = { ...functionModel((voxels) => voxels, { classes: ['blob'] }), spec };
