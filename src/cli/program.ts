@@ -271,12 +271,8 @@ function defineDetect(program: Command, run: RunCommand): void {
   const json = 'a line of JSON per event, started, done, failed and finished,';
   command(program, 'detect', 'Detect particles in the tomograms of a copick project, or in a single volume.', { json })
     .argument('<config>', 'copick project file, such as copick.json, or a volume: MRC, TIFF or OME-Zarr')
-    .option('--run <name...>', 'search only these runs: names, or globs such as "TS_*" (default: all)')
-    .option(
-      '--shard <k/n>',
-      'search only share K of N of the runs; auto: that of the task of a job array, auto/N: of N shares',
-      parseShard,
-    )
+    .addOption(ofSearches.run())
+    .addOption(ofSearches.shard())
     .option(
       '--claim',
       'share the runs with other processes that see the overlay: each takes the next run that is neither done nor taken',
@@ -287,19 +283,14 @@ function defineDetect(program: Command, run: RunCommand): void {
       numberFrom(1.5),
     )
     .option('--object <name...>', 'look only for these objects; picks of others are not touched (default: all)')
-    .addOption(
-      new Option(
-        '--tomogram <type@spacing>',
-        'tomogram type; add the voxel spacing in Å if there are several (default: the only type, or denoised)',
-      ).argParser(parseTomogram),
-    )
+    .addOption(ofSearches.tomogram())
     .option(
       '--model <file>',
       'path of an ONNX model; its model card must be next to it as .json (default: the bundled model)',
     )
-    .option('--user-id <name>', 'user to write the picks as (default: cryoet-picks)', parseName)
-    .option('--session-id <name>', 'session to write the picks as (default: 0)', parseName)
-    .option('--overlay <folder>', 'write to this folder in place of the overlay of the project')
+    .addOption(ofSearches.userId())
+    .addOption(ofSearches.sessionId())
+    .addOption(ofSearches.overlay())
     .option(
       '--submission <file>',
       'also write a competition CSV, made of the candidates with competition thresholds; - is standard output',
@@ -347,7 +338,7 @@ function defineDetect(program: Command, run: RunCommand): void {
       'search so many runs at once: the next ones are read while the network works on one (default: 1)',
       wholeNumber(1),
     )
-    .option('--retries <number>', 'search a run that fails again, so many times (default: 0)', wholeNumber(0))
+    .addOption(ofSearches.retries())
     .addOption(new Option('--fail-fast', 'stop after the first run that fails').conflicts(['keepGoing']))
     .option('--keep-going', 'search the other runs, too, when one has failed (default)')
     .option('--dry-run', 'estimate run time and peak memory from three tiles; writes nothing')
@@ -361,13 +352,9 @@ function defineDetect(program: Command, run: RunCommand): void {
       'memory of the network and its tiles: low, or a size such as 700MB or 2GB (default: 1GB); reading takes 300 MB more',
       parseMemory,
     )
-    .option('--out <file>', 'file for the picks of a volume; its ending names the format; - is standard output')
-    .addOption(new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames))
-    .option(
-      '--voxel-size <length>',
-      'voxel size in Å of a volume that does not know it, or has a wrong one',
-      parseVoxelSize,
-    )
+    .addOption(ofSearches.out())
+    .addOption(ofSearches.to())
+    .addOption(ofSearches.voxelSize())
     .action(
       (config: string, { acrossDistance, ...options }: Omit<DetectInput, 'config' | 'acrossObjects'> & AcrossFlags) =>
         run(
@@ -403,6 +390,37 @@ function thresholdsOption(usual: string): Option {
   const what = `minimum scores of all that is written: balanced, competition, or a JSON file of numbers by object (default: ${usual})`;
   return new Option('--thresholds <set>', what).conflicts('threshold');
 }
+
+/** Options that more than one command has. */
+const ofSearches = {
+  run: () => new Option('--run <name...>', 'search only these runs: names, or globs such as "TS_*" (default: all)'),
+  shard: () =>
+    new Option(
+      '--shard <k/n>',
+      'search only share K of N of the runs; auto: that of the task of a job array, auto/N: of N shares',
+    ).argParser(parseShard),
+  tomogram: () =>
+    new Option(
+      '--tomogram <type@spacing>',
+      'tomogram type; add the voxel spacing in Å if there are several (default: the only type, or denoised)',
+    ).argParser(parseTomogram),
+  userId: () =>
+    new Option('--user-id <name>', 'user to write the picks as (default: cryoet-picks)').argParser(parseName),
+  sessionId: () => new Option('--session-id <name>', 'session to write the picks as (default: 0)').argParser(parseName),
+  overlay: () => new Option('--overlay <folder>', 'write to this folder in place of the overlay of the project'),
+  retries: () =>
+    new Option('--retries <number>', 'search a run that fails again, so many times (default: 0)').argParser(
+      wholeNumber(0),
+    ),
+  out: () =>
+    new Option('--out <file>', 'file for the picks of a volume; its ending names the format; - is standard output'),
+  to: () => new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames),
+  voxelSize: () =>
+    new Option(
+      '--voxel-size <length>',
+      'voxel size in Å of a volume that does not know it, or has a wrong one',
+    ).argParser(parseVoxelSize),
+};
 
 function defineMatch(program: Command, run: RunCommand): void {
   const json = 'a line of JSON per event, started, done, failed and finished,';
@@ -448,40 +466,27 @@ function defineMatch(program: Command, run: RunCommand): void {
     .option('--threshold <score>', 'minimum score of a pick, in place of --max-false', numberFrom(-1))
     .option('--min-distance <length>', 'minimum distance of two picks in Å (default: the radius)', parseLength)
     .option('--max <number>', 'maximum number of picks of a tomogram: the best ones', wholeNumber(1))
-    .option('--run <name...>', 'search only these runs: names, or globs such as "TS_*" (default: all)')
-    .option(
-      '--shard <k/n>',
-      'search only share K of N of the runs; auto: that of the task of a job array, auto/N: of N shares',
-      parseShard,
-    )
-    .addOption(
-      new Option(
-        '--tomogram <type@spacing>',
-        'tomogram type; add the voxel spacing in Å if there are several (default: the only type, or denoised)',
-      ).argParser(parseTomogram),
-    )
-    .option('--user-id <name>', 'user to write the picks as (default: cryoet-picks)', parseName)
-    .option('--session-id <name>', 'session to write the picks as (default: 0)', parseName)
-    .option('--overlay <folder>', 'write to this folder in place of the overlay of the project')
+    .addOption(ofSearches.run())
+    .addOption(ofSearches.shard())
+    .addOption(ofSearches.tomogram())
+    .addOption(ofSearches.userId())
+    .addOption(ofSearches.sessionId())
+    .addOption(ofSearches.overlay())
     .option(
       '--resume',
       'skip runs that already have picks of this user and session, made with the same map and settings',
     )
     .option('--overwrite', 'replace picks that were found otherwise, and files of other kinds')
-    .option('--retries <number>', 'search a run that fails again, so many times (default: 0)', wholeNumber(0))
+    .addOption(ofSearches.retries())
     .option('--dry-run', 'tell orientations, memory and time; writes nothing')
     .option(
       '--threads <number>',
       'threads of the search (default: the processors that the scheduler gives; without one, all)',
       wholeNumber(1),
     )
-    .option('--out <file>', 'file for the picks of a volume; its ending names the format; - is standard output')
-    .addOption(new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames))
-    .option(
-      '--voxel-size <length>',
-      'voxel size in Å of a volume that does not know it, or has a wrong one',
-      parseVoxelSize,
-    )
+    .addOption(ofSearches.out())
+    .addOption(ofSearches.to())
+    .addOption(ofSearches.voxelSize())
     .action((config: string, options: Omit<MatchInput, 'config'>) =>
       run(async () => (await import('./match.ts')).match, { config, ...options }, { jsonLines: true }),
     );
@@ -507,7 +512,7 @@ function defineGather(program: Command, run: RunCommand): void {
       '--out <file>',
       'write all picks to a file of another format, or to a folder, such as picks/, a file per run',
     )
-    .addOption(new Option('--to <format>', 'format of --out (default: from its name)').choices(picksFormatNames))
+    .addOption(ofSearches.to())
     .addOption(thresholdsOption('competition, and balanced for --out'))
     .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
     .addOption(
