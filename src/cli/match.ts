@@ -274,16 +274,23 @@ interface ForecastOptions {
   readonly searching: MatchCandidatesOptions;
 }
 
-/** Tells what the search of each run takes: the first one is timed. */
+/** Tells what the search of each run takes: of those of one size, the first one is timed. */
 async function forecast(
   terminal: Terminal,
   sources: readonly (readonly [run: string, open: () => Promise<VolumeSource>])[],
   { map, searching }: ForecastOptions,
 ): Promise<Outcome> {
   const { signal } = terminal;
+  const bySize = new Map<string, MatchForecast>();
   const runs: ({ readonly run: string } & MatchForecast)[] = [];
-  for (const [run, open] of sources)
-    runs.push({ run, ...(await forecastMatch(await open(), map, { ...searching, signal })) });
+  for (const [run, open] of sources) {
+    const volume = await open();
+    const { shape, voxelSize } = volume.grid;
+    const size = [...shape, ...voxelSize].join(' ');
+    const timed = bySize.get(size) ?? (await forecastMatch(volume, map, { ...searching, signal }));
+    bySize.set(size, timed);
+    runs.push({ run, ...timed });
+  }
   const total = runs.reduce((sum, { seconds }) => sum + seconds, 0);
   terminal.print(
     ...formatTable({
