@@ -19,7 +19,7 @@ export interface FeatureModel extends Model {
 export function featuresOf(model: Model): Model {
   const { spec, featureCount } = model;
   if (featureCount === undefined) throw withoutFeatures(spec);
-  const { calibration, offsets, ...rest } = spec;
+  const { calibration, calibrationCurves, offsets, ...rest } = spec;
   const names = Array.from({ length: featureCount }, (_, i) => `feature ${i + 1}`);
   const perName = (value: number) => Object.fromEntries(names.map((name) => [name, value]));
   const own: ModelSpec = {

@@ -53,7 +53,8 @@ export interface ScoreOptions {
  *
  * @param source - Voxels, of the shape that the plan was made for.
  * @returns Slabs `[class, z, y, x]`, consecutive along the sweep axis, without gaps, with the offsets of a model that gives
- * some, blended as scores are, and the calibration curves of the model card, which nothing is done with yet; each belongs to the caller, who may `release` it.
+ * some, blended as scores are, and the calibration curves of the model card, which have not been applied; each belongs to the
+ * caller, who may `release` it.
  * @throws {@link CryoetPicksError} `invalid-option` at once, if options and source do not fit each other; `model-failed`
  * if the model fails, or gives a shape that its card does not say or a score that is not finite. Errors of the source and
  * the abort reason are passed on untouched.

@@ -15,6 +15,11 @@ const ramp = (length: number) => Float32Array.from({ length }, (_, i) => i);
 const tile = { data: ramp(8), shape: [1, 2, 2, 2] } as const;
 
 describe('the features of a network', () => {
+  it('have no calibration curves, which are of its scores', () => {
+    const network = identityModel({ calibrationCurves: { particle: [[0.5, 0.3]] } });
+    expect(featuresOf({ ...network, featureCount: 2 }).spec).not.toHaveProperty('calibrationCurves');
+  });
+
   it.each([
     ['onnxModel', () => onnxModel(ort, bytes('two-outputs-features'), { spec: fakeSpec() })],
     ['loadModel', () => loadModel(ort, path('two-outputs-features'), { spec: fakeSpec() })],
