@@ -322,6 +322,8 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'command',
     'files',
     'choose',
+    'run-results',
+    'max-false',
     'run-grids',
     'picks-file',
     'project-picks',

@@ -1,7 +1,10 @@
 import type { Project } from '../copick/project.ts';
 import type { Run } from '../copick/run.ts';
+import { listNames } from '../copick/tree.ts';
 import { CryoetPicksError } from '../core/errors.ts';
-import { type ChooseRunsOptions, chosenRuns } from '../detect/project-runs.ts';
+import { type ChooseRunsOptions, chosenRuns, tomogramTypeOf } from '../detect/project-runs.ts';
+import type { TomogramName } from './command.ts';
+import { UsageError } from './terminal.ts';
 
 /** Options of {@link wantedRuns}. */
 export interface WantedRunsOptions extends Pick<ChooseRunsOptions, 'namesOnly'> {
@@ -22,5 +25,27 @@ export async function wantedRuns(
   throw new CryoetPicksError(
     'not-found',
     `the project has no runs; looked in ${roots.join(' and ') || 'no folder'}: are the roots in the project file right?`,
+  );
+}
+
+/** The tomograms of runs: those that are named, or the only type there is. */
+export async function tomogramOf(
+  runs: readonly Run[],
+  name: TomogramName | undefined,
+  signal: AbortSignal,
+): Promise<TomogramName> {
+  return { type: name?.type ?? (await tomogramTypeOf(runs, { signal })), voxelSpacing: name?.voxelSpacing };
+}
+
+/** @throws {@link UsageError} for a name that no object of the project has. */
+export function requireObjects(
+  { objects }: Project,
+  { flag, names }: { readonly flag: string; readonly names: readonly string[] },
+): void {
+  const known = new Set(objects.map(({ name }) => name));
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  throw new UsageError(
+    `${flag} names "${unknown}", but the project has no such object; its objects are ${listNames([...known])}`,
   );
 }

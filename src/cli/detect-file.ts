@@ -16,23 +16,22 @@ import type { VolumeSource } from '../volume/volume.ts';
 import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome } from './command.ts';
 import { classesOf, classLines, picksKind } from './convert-write.ts';
+import { type Outputs, openOutputs } from './detect.ts';
+import { fileLines, type Output, openOutput, requireApart } from './files.ts';
+import { type InputMask, maskOfInput, openVolume } from './masks.ts';
+import { maxFalseLines } from './max-false.ts';
+import { formatToWrite } from './picks-file.ts';
+import { eventOf, type RunSummary } from './run-results.ts';
+import { fitting, openModel } from './runtime.ts';
+import { countByObject, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
 import {
-  eventOf,
-  fileLines,
-  maxFalseLines,
-  type Outputs,
-  openOutputs,
-  type RunSummary,
+  type AskedThresholds,
+  askedThresholds,
+  submissionPicks,
   type ThresholdsDocument,
   thresholdsDocument,
   thresholdsLine,
-} from './detect.ts';
-import { type Output, openOutput, requireApart } from './files.ts';
-import { type InputMask, maskOfInput, openVolume } from './masks.ts';
-import { formatToWrite } from './picks-file.ts';
-import { fitting, openModel } from './runtime.ts';
-import { countByObject, countTable, describeFailure, type Terminal, UsageError } from './terminal.ts';
-import { type AskedThresholds, askedThresholds, submissionPicks } from './thresholds.ts';
+} from './thresholds.ts';
 
 /** The fields of `finished`, the last line of `detect VOLUME --json`. */
 interface VolumeDocument {

@@ -7,34 +7,26 @@ import { listNames } from '../copick/tree.ts';
 import type { Warning } from '../core/concurrency.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import { checkTomogram } from '../detect/check-tomogram.ts';
-import type { ChosenThreshold } from '../detect/max-false.ts';
 import { pickProject } from '../detect/pick-project.ts';
 import { detectProject } from '../detect/project.ts';
-import {
-  byObject,
-  inShard,
-  type RunMask,
-  type RunResult,
-  type RunStart,
-  tomogramTypeOf,
-} from '../detect/project-runs.ts';
+import { byObject, inShard, type RunMask } from '../detect/project-runs.ts';
 import type { Shard } from '../detect/shards.ts';
 import { figureFormat, figureObjects, renderFigure } from '../figure/figure.ts';
 import { submissionFormat } from '../formats/csv.ts';
 import { encodeRuns } from '../formats/run-by-run.ts';
 import type { Model, ModelSpec } from '../inference/model.ts';
-import type { ThresholdSet } from '../inference/thresholds.ts';
 import { overlayClaims } from '../node/overlay-claims.ts';
 import { counted } from '../page/counted.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { wantedRuns } from './choose.ts';
+import { requireObjects, tomogramOf, wantedRuns } from './choose.ts';
 import { coarseIntensity, isToldLater } from './coarse-intensity.ts';
 import type { DetectInput, Outcome, TomogramName } from './command.ts';
 import { picksKind } from './convert-write.ts';
 import { dryRun } from './dry-run.ts';
 import {
   type FileKind,
+  fileLines,
   namesAsWritten,
   type Output,
   type OutputData,
@@ -43,24 +35,28 @@ import {
   requireApart,
 } from './files.ts';
 import { maskOfInput } from './masks.ts';
-import { type RunBars, runBars } from './run-bars.ts';
+import { maxFalseLines } from './max-false.ts';
+import { runBars } from './run-bars.ts';
+import { type CollectedRuns, collectRuns, type RunSummary, startsOf, type TomogramProblem } from './run-results.ts';
 import { type FittingOptions, fitting, namedRun, openModel } from './runtime.ts';
 import { chosenShard, unusedArrayLine } from './scheduler.ts';
 import {
   commandLine,
-  countByObject,
   countTable,
   describeFailure,
   describeProblem,
   type Failure,
-  failedRun,
-  formatTable,
-  sumOf,
   type Terminal,
-  type TerminalEvent,
   UsageError,
 } from './terminal.ts';
-import { type AskedThresholds, askedThresholds, submissionPicks, thresholdsText } from './thresholds.ts';
+import {
+  type AskedThresholds,
+  askedThresholds,
+  submissionPicks,
+  type ThresholdsDocument,
+  thresholdsDocument,
+  thresholdsLine,
+} from './thresholds.ts';
 
 /** The fields of `finished`, the last line of `detect --json`. */
 export interface DetectDocument {
@@ -80,29 +76,6 @@ export interface DetectDocument {
   readonly problems: readonly TomogramProblem[];
   /** What looks wrong with tomograms and picks, by run; each was printed to stderr. */
   readonly warnings: readonly Warning[];
-}
-
-/** Which thresholds were used. */
-export interface ThresholdsDocument {
-  readonly picks: ThresholdSet;
-  readonly submission?: ThresholdSet | undefined;
-  readonly numbers?: Readonly<Record<string, number>> | undefined;
-}
-
-/** The result of a run: picks per object, or why it failed. */
-export interface RunSummary {
-  readonly run: string;
-  readonly status: 'detected' | 'skipped' | 'failed';
-  /** Of all objects that were looked for. */
-  readonly picks?: Readonly<Record<string, number>> | undefined;
-  /** With `--max-false`, of a run that was searched: the thresholds that it chose, by object, and the estimates at them. */
-  readonly maxFalse?: Readonly<Record<string, ChosenThreshold>> | undefined;
-  readonly seconds: number;
-  readonly error?: Failure | undefined;
-  /** Of a run that failed: how many searches of it have failed, over all processes. */
-  readonly attempt?: number | undefined;
-  /** True of a run that failed in an earlier search or in another process, and was not searched now. */
-  readonly recorded?: true | undefined;
 }
 
 /** Detects particles in a project and writes them to its overlay, a submission and a figure. */
@@ -165,30 +138,6 @@ export async function detect(terminal: Terminal, input: DetectInput): Promise<Ou
     warnings: [...written.warnings, ...detected.warnings],
   };
   return { json: document, failed: failed > 0 || notWritten.length > 0 };
-}
-
-/** Which thresholds were used, for programs. */
-export function thresholdsDocument(
-  { set, numbers }: AskedThresholds,
-  { submission }: Pick<DetectInput, 'submission'>,
-): ThresholdsDocument {
-  return {
-    picks: set ?? 'balanced',
-    ...(submission !== undefined && { submission: set ?? 'competition' }),
-    ...(Object.keys(numbers).length > 0 && { numbers }),
-  };
-}
-
-/** A line for each file that was written. */
-export function fileLines(files: Readonly<Record<string, string | undefined>>): string[] {
-  return Object.entries(files).flatMap(([what, path]) => (path === undefined ? [] : [`${what.padEnd(12)}${path}`]));
-}
-
-/** The line that says which thresholds were used. */
-export function thresholdsLine(asked: AskedThresholds, { submission }: Pick<DetectInput, 'submission'>): string {
-  const picks = thresholdsText(asked, 'balanced');
-  const submitted = submission === undefined ? picks : thresholdsText(asked, 'competition');
-  return `thresholds  ${picks}${submitted === picks ? '' : `; of the submission: ${submitted}`}`;
 }
 
 /** Opens a project, once it is clear that the options are for one. */
@@ -263,15 +212,6 @@ function shardFor(terminal: Terminal, { shard, claim }: DetectInput): Shard | un
   return undefined;
 }
 
-/** The tomograms of runs: those that are named, or the only type there is. */
-export async function tomogramOf(
-  runs: readonly Run[],
-  name: TomogramName | undefined,
-  signal: AbortSignal,
-): Promise<TomogramName> {
-  return { type: name?.type ?? (await tomogramTypeOf(runs, { signal })), voxelSpacing: name?.voxelSpacing };
-}
-
 /** Options of {@link detectRuns}. */
 export interface DetectRunsOptions
   extends Pick<
@@ -308,12 +248,7 @@ export interface DetectRunsOptions
 }
 
 /** Result of {@link detectRuns}. */
-export interface DetectedRuns {
-  readonly summaries: readonly RunSummary[];
-  /** The picks of the first runs, as many as `keepPicksOf` says. */
-  readonly found: readonly RunPicks[];
-  /** Tomograms with missing chunks; each was printed as a warning. */
-  readonly problems: readonly TomogramProblem[];
+export interface DetectedRuns extends CollectedRuns {
   readonly warnings: readonly Warning[];
 }
 
@@ -415,100 +350,6 @@ function objectsOf({ objects }: Project, names: readonly string[] | undefined): 
   return names && objects.filter(({ name }) => wanted.has(name));
 }
 
-/** Tells of runs that are taken up, and keeps when that was. */
-export function startsOf(terminal: Terminal) {
-  const started = new Map<string, number>();
-  return {
-    onStart: (start: RunStart): void => {
-      started.set(start.run, performance.now());
-      terminal.event({ event: 'started', ...start });
-    },
-    /** 0 for a run that was refused before any work. */
-    secondsSince: (run: string): number => (performance.now() - (started.get(run) ?? performance.now())) / 1000,
-  };
-}
-
-/** Options of {@link collectRuns}. */
-export interface CollectOptions extends Pick<DetectRunsOptions, 'failFast' | 'keepPicksOf'> {
-  readonly bars: RunBars;
-  readonly starts: ReturnType<typeof startsOf>;
-  readonly afterwards: Preflight['afterwards'];
-}
-
-/** Waits for the results of runs, with a line for each. */
-export async function collectRuns(
-  terminal: Terminal,
-  results: AsyncIterable<RunResult>,
-  { bars, starts, afterwards, failFast, keepPicksOf = Number.POSITIVE_INFINITY }: CollectOptions,
-): Promise<Omit<DetectedRuns, 'warnings'>> {
-  const summaries: RunSummary[] = [];
-  const found: RunPicks[] = [];
-  const problems: TomogramProblem[] = [];
-  try {
-    for await (const result of results) {
-      bars.finish(result.run);
-      problems.push(...afterwards(result.run));
-      const summary = summarize(result, starts.secondsSince(result.run));
-      summaries.push(summary);
-      terminal.event(eventOf(summary, result.status === 'failed' ? result.error : undefined));
-      if (result.status !== 'failed' && found.length < keepPicksOf)
-        found.push({ run: result.run, picks: result.picks });
-      if (summary.error === undefined) terminal.print(runLine(summary));
-      else terminal.warn(failureLine(summary, summary.error));
-      if (failFast && summary.error !== undefined) break;
-    }
-  } finally {
-    bars.stop();
-  }
-  return { summaries, found, problems };
-}
-
-/** The event of a run that is finished; `cause` is why it failed. */
-export function eventOf(
-  { run, status, picks, error, seconds, attempt, recorded }: RunSummary,
-  cause?: unknown,
-): TerminalEvent {
-  if (error === undefined) return { event: 'done', run, status, picks, seconds };
-  const path = isCryoetPicksError(cause) ? cause.path : undefined;
-  return { event: 'failed', run, ...error, path, attempt, recorded, seconds };
-}
-
-function summarize(result: RunResult, seconds: number): RunSummary {
-  const { run, status } = result;
-  const rounded = Math.round(seconds * 10) / 10;
-  if (status === 'failed') {
-    const { error, attempt, recorded } = result;
-    const failure = { run, status, seconds: rounded, error: describeFailure(error) };
-    return { ...failure, ...(attempt !== undefined && { attempt }), ...(recorded && { recorded }) };
-  }
-  const { picks, objects, maxFalse } = result;
-  return { run, status, picks: countByObject(picks, objects), ...(maxFalse && { maxFalse }), seconds: rounded };
-}
-
-function runLine({ run, status, picks = {}, seconds }: RunSummary): string {
-  return `${run}  ${counted(sumOf(picks), 'pick')}, ${status === 'skipped' ? 'skipped' : `${seconds.toFixed(1)} s`}`;
-}
-
-/** The line of a run that failed; of one that was not searched now, also what searches it again. */
-function failureLine({ run, attempt = 1, recorded }: RunSummary, { message }: Failure): string {
-  if (!recorded) return failedRun(run, message);
-  const before = `failed before, or in another process (${counted(attempt, 'attempt')})`;
-  return `${failedRun(run, message).replace('failed', before)}; --retries ${attempt} tries it again`;
-}
-
-/** @throws {@link UsageError} for a name that no object of the project has. */
-export function requireObjects(
-  { objects }: Project,
-  { flag, names }: { readonly flag: string; readonly names: readonly string[] },
-): void {
-  const known = new Set(objects.map(({ name }) => name));
-  const unknown = names.find((name) => !known.has(name));
-  if (unknown === undefined) return;
-  throw new UsageError(
-    `${flag} names "${unknown}", but the project has no such object; its objects are ${listNames([...known])}`,
-  );
-}
-
 interface Closing {
   readonly summaries: readonly RunSummary[];
   readonly files: ResultFiles;
@@ -536,51 +377,6 @@ function closingLines({ summaries, files, failed, total, isStopped, asked }: Clo
     lines.push(`${many} failed before, or in other processes; --retries ${retries} tries them again`);
   }
   return lines;
-}
-
-/** Of how many runs the thresholds of `--max-false` are printed; `--json` has those of all. */
-const MAX_SHOWN_RUNS = 4;
-
-/** The thresholds that `--max-false` has chosen, those without it, and how many picks are false at each chosen one, by estimate. */
-export function maxFalseLines(summaries: readonly Pick<RunSummary, 'run' | 'picks' | 'maxFalse'>[]): string[] {
-  const runs = summaries.filter(({ maxFalse }) => maxFalse !== undefined);
-  if (runs.length === 0) return [];
-  const rows = runs.slice(0, MAX_SHOWN_RUNS).flatMap(({ run, picks, maxFalse = {} }) =>
-    Object.entries(maxFalse).map(([object, chosen]) => {
-      const kept = picks?.[object] ?? chosen.picks;
-      const thresholds = [chosen.threshold, chosen.usualThreshold].map(shortThreshold);
-      return [run, object, ...thresholds, kept, estimateOf(chosen, kept)];
-    }),
-  );
-  const others = runs.length - MAX_SHOWN_RUNS;
-  const more = others > 0 ? [`--json has the thresholds of the other ${counted(others, 'run')} too`] : [];
-  const header = ['run', 'object', 'threshold', 'usually', 'picks', 'false by estimate, in nine cases of ten'];
-  return [...formatTable({ header, rows }), ...more, ''];
-}
-
-/** The number with the fewest digits that gives the same picks as a threshold: no score, which is a float32, lies between the two. */
-export function shortThreshold(threshold: number): number {
-  const score = Math.fround(threshold);
-  const size = Math.abs(score);
-  const below = score < threshold ? score : Math.fround(score - size * 2 ** -24);
-  const above = score < threshold ? Math.fround(score + size * 0.75 * 2 ** -23) : score;
-  for (let digits = 1; digits <= 17; digits++) {
-    const near = Number(threshold.toPrecision(digits));
-    const unit = 10 ** (Math.floor(Math.log10(size)) + 1 - digits);
-    const short = [near, near - unit, near + unit]
-      .map((one) => Number(one.toPrecision(digits)))
-      .find((one) => below < one && one <= above);
-    if (short !== undefined) return short;
-  }
-  return threshold;
-}
-
-/** What is false of the picks at a threshold, of which a maximum number may be kept. */
-function estimateOf({ picks, falsePicks, interval, reason }: ChosenThreshold, kept: number): string {
-  if (falsePicks === undefined || interval === undefined) return `cannot be told: ${reason}`;
-  if (picks === 0) return 'no pick is sure enough to be kept';
-  const whole = kept === picks ? '' : ` of the ${picks} at this threshold`;
-  return `about ${falsePicks.toFixed(1)}${whole}, from ${interval[0]} to ${interval[1]}`;
 }
 
 /** Objects of a project, and the model to detect them. */
@@ -772,12 +568,6 @@ async function figureOf(project: Project, { found, tomogram, figure, signal }: F
 export interface PreflightOptions extends FittingOptions {
   readonly tomogram: TomogramName;
   readonly warn: (warning: Warning) => void;
-}
-
-/** Something wrong with a tomogram, and its path. */
-interface TomogramProblem {
-  readonly path: string;
-  readonly message: string;
 }
 
 /** Checks the tomograms of runs, before and after they are searched. */

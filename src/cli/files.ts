@@ -222,6 +222,11 @@ export function namesAsWritten({ userId, sessionId }: WrittenNames['names']): Wr
   return { names, warnings };
 }
 
+/** A line for each file that was written. */
+export function fileLines(files: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(files).flatMap(([what, path]) => (path === undefined ? [] : [`${what.padEnd(12)}${path}`]));
+}
+
 /** True if the path is a folder. */
 export async function isFolder(path: string): Promise<boolean> {
   try {

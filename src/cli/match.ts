@@ -19,22 +19,15 @@ import { tomogramNameOf } from '../page/tomogram-name.ts';
 import { picksFromCandidates } from '../picks/candidates.ts';
 import { formatZyx } from '../space/grid.ts';
 import type { VolumeSource } from '../volume/volume.ts';
-import { wantedRuns } from './choose.ts';
+import { requireObjects, tomogramOf, wantedRuns } from './choose.ts';
 import type { CommonFlags, DetectInput, Outcome } from './command.ts';
 import { picksKind } from './convert-write.ts';
-import {
-  collectRuns,
-  fileLines,
-  maxFalseLines,
-  type RunSummary,
-  requireObjects,
-  startsOf,
-  tomogramOf,
-} from './detect.ts';
-import { namesAsWritten, openCopick, openOutput, requireApart } from './files.ts';
+import { fileLines, namesAsWritten, openCopick, openOutput, requireApart } from './files.ts';
 import { openVolume } from './masks.ts';
+import { maxFalseLines } from './max-false.ts';
 import { formatToWrite } from './picks-file.ts';
 import { runBars } from './run-bars.ts';
+import { collectRuns, type RunSummary, startsOf } from './run-results.ts';
 import { chosenShard } from './scheduler.ts';
 import { commandLine, countByObject, countTable, formatTable, type Terminal, UsageError } from './terminal.ts';
 

@@ -53,6 +53,32 @@ export function thresholdsText({ set, numbers }: AskedThresholds, usual: Thresho
   return [set ?? usual, ...given].join(', ');
 }
 
+/** Which thresholds were used, for programs. */
+export function thresholdsDocument(
+  { set, numbers }: AskedThresholds,
+  { submission }: Pick<DetectInput, 'submission'>,
+): ThresholdsDocument {
+  return {
+    picks: set ?? 'balanced',
+    ...(submission !== undefined && { submission: set ?? 'competition' }),
+    ...(Object.keys(numbers).length > 0 && { numbers }),
+  };
+}
+
+/** The line that says which thresholds were used. */
+export function thresholdsLine(asked: AskedThresholds, { submission }: Pick<DetectInput, 'submission'>): string {
+  const picks = thresholdsText(asked, 'balanced');
+  const submitted = submission === undefined ? picks : thresholdsText(asked, 'competition');
+  return `thresholds  ${picks}${submitted === picks ? '' : `; of the submission: ${submitted}`}`;
+}
+
+/** Which thresholds were used. */
+export interface ThresholdsDocument {
+  readonly picks: ThresholdSet;
+  readonly submission?: ThresholdSet | undefined;
+  readonly numbers?: Readonly<Record<string, number>> | undefined;
+}
+
 /** How the picks of a submission are made. */
 export interface SubmissionOptions extends Pick<DetectInput, 'acrossObjects' | 'max'> {
   readonly asked: AskedThresholds;

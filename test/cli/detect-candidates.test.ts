@@ -2,7 +2,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { shortThreshold } from '../../src/cli/detect.ts';
+import { shortThreshold } from '../../src/cli/max-false.ts';
 import { type ChosenThreshold, type ParticlePick, parseSubmission, sourceFromArray } from '../../src/entry/index.ts';
 import { encodeMrc } from '../../src/entry/io.ts';
 import { openProject } from '../../src/entry/node.ts';
