@@ -12,7 +12,7 @@ import { describe, expect, it } from 'vitest';
  */
 const house: Readonly<Record<string, readonly string[]>> = {
   core: ['errors', 'arguments', 'concurrency', 'json-parser', 'json', 'text-pieces', 'buffer-pool', 'sha256'],
-  wasm: ['instantiate', 'modules', 'pffft'],
+  wasm: ['instantiate', 'modules'],
   space: ['grid', 'cell-grid'],
   volume: ['volume', 'intensity', 'normalize', 'resample', 'ndarray'],
   tiles: ['axis', 'window', 'plan', 'calibration-curve', 'blend'],

@@ -24,4 +24,6 @@ echo >>"$work/modules.ts"
 compile maxima MAXIMA_KERNEL
 echo >>"$work/modules.ts"
 compile blosc BLOSC_KERNEL
+echo >>"$work/modules.ts"
+compile fft FFT_KERNEL
 mv "$work/modules.ts" "$modules"

@@ -98,6 +98,8 @@ export interface TomogramPart {
   readonly shape: Zyx;
   /** Of the transforms. */
   readonly padded: Zyx;
+  /** Planes of a spectrum that are worked on at once: as many as the part or the kernel has, whichever is deeper. */
+  readonly planes: number;
   readonly whole: Float32Array;
   /** The spectrum of the squares, if the mask turns. */
   readonly squares?: Float32Array | undefined;
@@ -146,16 +148,17 @@ export function* preparePart(
   const weights = turnedMask(comparison.mask, template);
   const squares = transform.newSpectrum(weights.isRound ? undefined : allocate);
   yield* transform.forward(padded, squares);
-  const part = { shape, padded: transform.shape, whole };
+  const planes = Math.max(shape[0], 2 * half + 1);
+  const part = { shape, padded: transform.shape, planes, whole };
   if (!weights.isRound) return { ...part, squares };
   const mask = emptyCube(half);
   weights.turnInto(mask, identity, comparison.voxelSize);
   const deviation = contiguousVolume(allocate(voxelCount(shape)), shape);
-  yield* deviationInto(deviation, mask, { transform, whole, squares, work: transform.newSpectrum() });
+  yield* deviationInto(deviation, mask, { transform, whole, squares, work: transform.newPlanes(planes) });
   return { ...part, deviation: deviation.data };
 }
 
-/** Spectra of a part, and memory for another. */
+/** Spectra of a part, and planes to work in. */
 interface Spectra {
   readonly transform: RealTransform;
   readonly whole: Float32Array;
@@ -171,8 +174,8 @@ function* deviationInto(
   second: Volume = contiguousVolume(new Float32Array(to.data.length), to.shape),
 ): Steps<void> {
   const weight = mask.data.reduce((sum, value) => sum + value, 0);
-  yield* correlationInto(to, mask, { transform, spectrum: whole, work });
-  yield* correlationInto(second, mask, { transform, spectrum: squares, work });
+  yield* transform.correlate(mask, whole, work, to);
+  yield* transform.correlate(mask, squares, work, second);
   const scale = 1 / transform.voxels;
   for (let i = 0; i < to.data.length; i++) {
     const sum = to.data[i] * scale;
@@ -182,33 +185,19 @@ function* deviationInto(
   }
 }
 
-interface Correlating {
-  readonly transform: RealTransform;
-  readonly spectrum: Float32Array;
-  readonly work: Float32Array;
-}
-
-/** The correlation of a kernel with a part, times the voxels of the transform. */
-function* correlationInto(to: Volume, kernel: Volume, { transform, spectrum, work }: Correlating): Steps<void> {
-  yield* transform.forward(kernel, work);
-  yield* multiplyConjugate(work, spectrum);
-  // Of a kernel in the corner, the sum at voxel p of the part is that at p itself: its margin comes first.
-  yield* transform.inverse(work, to);
-}
-
 /** Makes a function that gives the scores of a turned template at each voxel of a part, written again by the next call. */
 export function correlator(
-  { shape, whole, squares, deviation: fixed }: TomogramPart,
+  { shape, planes, whole, squares, deviation: fixed }: TomogramPart,
   transform: RealTransform,
 ): (turned: TurnedTemplate) => Steps<Float32Array> {
-  const work = transform.newSpectrum();
+  const work = transform.newPlanes(planes);
   const out = () => contiguousVolume(new Float32Array(voxelCount(shape)), shape);
   const scores = out();
   const turning = squares && { deviation: out(), spectra: { transform, whole, squares, work } };
   return function* ({ kernel, mask }) {
     if (turning) yield* deviationInto(turning.deviation, mask, turning.spectra, scores);
     const deviation = turning?.deviation.data ?? fixed!;
-    yield* correlationInto(scores, kernel, { transform, spectrum: whole, work });
+    yield* transform.correlate(kernel, whole, work, scores);
     const { data } = scores;
     for (let i = 0; i < data.length; i++) {
       data[i] *= deviation[i];
@@ -220,16 +209,6 @@ export function correlator(
 
 /** Numbers that are worked on in one piece: a few milliseconds. */
 const AT_ONCE: number = 2 ** 20;
-
-/** Multiplies a spectrum, conjugated, by another, in place. */
-function* multiplyConjugate(spectrum: Float32Array, by: Float32Array): Steps<void> {
-  for (let i = 0; i < spectrum.length; i += 2) {
-    const [re, im] = [spectrum[i], -spectrum[i + 1]];
-    spectrum[i] = re * by[i] - im * by[i + 1];
-    spectrum[i + 1] = re * by[i + 1] + im * by[i];
-    if (i % AT_ONCE === 0) yield;
-  }
-}
 
 /** Reads a box with a margin on all sides, mirrored at the faces. */
 export async function readWithMargin(

@@ -2,21 +2,19 @@ import type { Steps } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { formatZyx, type Zyx } from '../space/grid.ts';
 import type { Volume } from '../volume/volume.ts';
-import { moduleBytes } from '../wasm/instantiate.ts';
+import { moduleBytes, PAGE_BYTES } from '../wasm/instantiate.ts';
+import { FFT_KERNEL } from '../wasm/modules.ts';
 
-/** Lines that are transformed together: so many complex numbers are a line of a processor's cache. */
-const LINES = 8;
-
-/** The longest line that has room in the module's memory. */
+/** The longest axis. */
 const MAX_LENGTH = 16384;
 
 /**
- * The smallest shape, at least as long along every axis, that can be transformed: lengths 2ᵃ3ᵇ5ᶜ that are multiples of 16, along x of 32.
+ * The smallest shape, at least as long along every axis, that can be transformed: lengths 2ᵃ3ᵇ5ᶜ, along x multiples of 4.
  *
  * @throws {@link CryoetPicksError} `unsupported` if an axis is longer than 16,384.
  */
 export function transformShape(least: Zyx): Zyx {
-  const shape: Zyx = [goodLength(least[0], 16), goodLength(least[1], 16), goodLength(least[2], 32)];
+  const shape: Zyx = [goodLength(least[0], 1), goodLength(least[1], 1), goodLength(least[2], 4)];
   if (Math.max(...shape) <= MAX_LENGTH) return shape;
   throw new CryoetPicksError(
     'unsupported',
@@ -26,42 +24,58 @@ export function transformShape(least: Zyx): Zyx {
 
 function goodLength(least: number, multiple: number): number {
   for (let length = multiple * Math.max(1, Math.ceil(least / multiple)); ; length += multiple) {
-    let rest = length;
-    for (const factor of [2, 3, 5]) while (rest % factor === 0) rest /= factor;
-    if (rest === 1) return length;
+    if (factorsOf(length) !== undefined) return length;
   }
 }
 
+/** The factors 4, 2, 3 and 5 of a length; undefined if it has others. */
+function factorsOf(length: number): number[] | undefined {
+  const factors: number[] = [];
+  let rest = length;
+  for (const factor of [4, 2, 3, 5]) {
+    for (; rest % factor === 0; rest /= factor) factors.push(factor);
+  }
+  return rest === 1 ? factors : undefined;
+}
+
 /**
- * Fourier transforms of real volumes of one shape, by PFFFT in WebAssembly, in single precision.
+ * Fourier transforms of real volumes of one shape, by WebAssembly, in single precision.
  *
  * A spectrum is C-order `[kz, ky, kx, (re, im)]`; kx runs from 0 to half the length, the other half follows from the symmetry of a
- * real volume. No transform is scaled: forward and back multiplies by the number of voxels.
+ * real volume. No transform is scaled: forward and back multiplies by the number of voxels. Rows of volumes are contiguous. Planes are
+ * copied into the memory of the module one at a time, so that volumes and spectra may lie anywhere, in shared memory too.
  */
 export class RealTransform {
   readonly shape: Zyx;
   /** Complex numbers along kx. */
   readonly width: number;
-  readonly #lines: readonly [Lines, Lines, Lines];
+  readonly #module: FourierModule;
 
-  private constructor(shape: Zyx, pffft: Pffft) {
+  private constructor(shape: Zyx, module: FourierModule) {
     this.shape = shape;
     this.width = shape[2] / 2 + 1;
-    this.#lines = [pffft.lines(shape[0], false), pffft.lines(shape[1], false), pffft.lines(shape[2], true)];
+    this.#module = module;
   }
 
   /**
    * Prepares transforms of a shape of {@link transformShape}.
    *
-   * @throws {@link CryoetPicksError} `unsupported` where WebAssembly with SIMD does not run.
+   * @throws {@link CryoetPicksError} `unsupported` where WebAssembly with SIMD does not run, or a plane has no room in its memory.
    */
   static async of(shape: Zyx): Promise<RealTransform> {
-    return new RealTransform(shape, await loadPffft());
+    const module = await loadModule();
+    module.reserve(shape);
+    return new RealTransform(shape, module);
   }
 
   /** Memory for a spectrum. */
   newSpectrum(allocate: (length: number) => Float32Array = (length) => new Float32Array(length)): Float32Array {
-    return allocate(2 * this.shape[0] * this.shape[1] * this.width);
+    return allocate(this.shape[0] * this.#plane);
+  }
+
+  /** Memory for some planes of a spectrum. */
+  newPlanes(count: number): Float32Array {
+    return new Float32Array(count * this.#plane);
   }
 
   /** Voxels of the shape. */
@@ -69,188 +83,256 @@ export class RealTransform {
     return this.shape[0] * this.shape[1] * this.shape[2];
   }
 
+  /** Numbers in a plane of a spectrum. */
+  get #plane(): number {
+    return 2 * this.shape[1] * this.width;
+  }
+
   /** Transforms a volume, which lies in the first corner of the shape, zeros elsewhere. Lines that are empty are not transformed. */
   *forward(volume: Volume, spectrum: Float32Array): Steps<void> {
-    const [alongZ, alongY, alongX] = this.#lines;
-    const [nz, ny, nx] = this.shape;
-    const [depth, height, width] = volume.shape;
-    const { data, stride, offset } = volume;
-    const row = 2 * this.width;
-    for (let z = 0; z < depth; z++) {
-      for (let first = 0; first < height; first += LINES) {
-        const count = Math.min(LINES, height - first);
-        const line = alongX.data;
-        line.fill(0);
-        for (let i = 0; i < count; i++) {
-          const from = offset + z * stride[0] + (first + i) * stride[1];
-          for (let x = 0; x < width; x++) line[i * nx + x] = data[from + x * stride[2]];
-        }
-        alongX.transform(count, FORWARD);
-        for (let i = 0; i < count; i++) unpack(line, i * nx, nx, spectrum, (z * ny + first + i) * row);
-      }
-      this.#columns(spectrum, { lines: alongY, length: ny, step: row, start: z * ny * row, filled: height }, FORWARD);
-      yield;
-    }
+    const [nz, ny] = this.shape;
+    yield* this.#forwardPlanes(volume, spectrum);
     for (let y = 0; y < ny; y++) {
-      this.#columns(spectrum, { lines: alongZ, length: nz, step: ny * row, start: y * row, filled: depth }, FORWARD);
+      const { plane, columns } = this.#module.open(this.shape);
+      this.#take(plane, { spectrum, y, depth: volume.shape[0] });
+      columns(nz, volume.shape[0], FORWARD);
+      this.#give(plane, { spectrum, y, depth: nz });
       yield;
     }
   }
 
   /** Transforms a spectrum back, of which only the corner that `volume` holds is computed; the spectrum is used up. */
   *inverse(spectrum: Float32Array, volume: Volume): Steps<void> {
-    const [alongZ, alongY, alongX] = this.#lines;
-    const [nz, ny, nx] = this.shape;
-    const [depth, height, width] = volume.shape;
-    const { data, stride, offset } = volume;
-    const row = 2 * this.width;
+    const [nz, ny] = this.shape;
     for (let y = 0; y < ny; y++) {
-      this.#columns(spectrum, { lines: alongZ, length: nz, step: ny * row, start: y * row, filled: nz }, INVERSE);
+      const { plane, columns } = this.#module.open(this.shape);
+      this.#take(plane, { spectrum, y, depth: nz });
+      columns(nz, nz, INVERSE);
+      this.#give(plane, { spectrum, y, depth: volume.shape[0] });
       yield;
     }
+    yield* this.#inversePlanes(spectrum, volume);
+  }
+
+  /**
+   * Correlates a kernel, which lies in the first corner, with the volume of a spectrum, times the number of voxels: the kernel's
+   * transform, conjugated, times the spectrum, and back, of which only the corner that `volume` holds is computed. All that is done along
+   * z is done at once, for one y after the other.
+   *
+   * @param work - As many {@link newPlanes} as kernel and `volume` are deep, whichever is deeper; used up.
+   */
+  *correlate(kernel: Volume, spectrum: Float32Array, work: Float32Array, volume: Volume): Steps<void> {
+    const [nz, ny] = this.shape;
+    yield* this.#forwardPlanes(kernel, work);
+    for (let y = 0; y < ny; y++) {
+      const { plane, other, columns, multiplyConjugate } = this.#module.open(this.shape);
+      this.#take(plane, { spectrum: work, y, depth: kernel.shape[0] });
+      columns(nz, kernel.shape[0], FORWARD);
+      this.#take(other, { spectrum, y, depth: nz });
+      multiplyConjugate(nz);
+      columns(nz, nz, INVERSE);
+      this.#give(plane, { spectrum: work, y, depth: volume.shape[0] });
+      yield;
+    }
+    yield* this.#inversePlanes(work, volume);
+  }
+
+  /** Transforms the planes of a volume along x and y. */
+  *#forwardPlanes(
+    { data, shape: [depth, height, width], offset, stride }: Volume,
+    spectrum: Float32Array,
+  ): Steps<void> {
+    const [, ny, nx] = this.shape;
     for (let z = 0; z < depth; z++) {
-      this.#columns(spectrum, { lines: alongY, length: ny, step: row, start: z * ny * row, filled: ny }, INVERSE);
-      for (let first = 0; first < height; first += LINES) {
-        const count = Math.min(LINES, height - first);
-        const line = alongX.data;
-        for (let i = 0; i < count; i++) pack(spectrum, (z * ny + first + i) * row, line, i * nx, nx);
-        alongX.transform(count, INVERSE);
-        for (let i = 0; i < count; i++) {
-          const to = offset + z * stride[0] + (first + i) * stride[1];
-          for (let x = 0; x < width; x++) data[to + x * stride[2]] = line[i * nx + x];
-        }
+      const { plane, other, columns, forwardRows } = this.#module.open(this.shape);
+      other.fill(0, 0, inEights(height) * nx);
+      for (let y = 0; y < height; y++) {
+        const from = offset + z * stride[0] + y * stride[1];
+        other.set(data.subarray(from, from + width), y * nx);
+      }
+      forwardRows(height);
+      columns(ny, height, FORWARD);
+      spectrum.set(plane.subarray(0, this.#plane), z * this.#plane);
+      yield;
+    }
+  }
+
+  /** Transforms planes of a spectrum back along y and x. */
+  *#inversePlanes(
+    spectrum: Float32Array,
+    { data, shape: [depth, height, width], offset, stride }: Volume,
+  ): Steps<void> {
+    const [, ny, nx] = this.shape;
+    for (let z = 0; z < depth; z++) {
+      const { plane, other, columns, inverseRows } = this.#module.open(this.shape);
+      plane.set(spectrum.subarray(z * this.#plane, (z + 1) * this.#plane));
+      plane.fill(0, this.#plane, inEights(ny) * 2 * this.width);
+      columns(ny, ny, INVERSE);
+      inverseRows(height);
+      for (let y = 0; y < height; y++) {
+        data.set(other.subarray(y * nx, y * nx + width), offset + z * stride[0] + y * stride[1]);
       }
       yield;
     }
   }
 
-  /** Transforms the columns of one plane of the spectrum, some at a time; numbers from `filled` on count as 0. */
-  #columns(spectrum: Float32Array, { lines, length, step, start, filled }: Columns, direction: Direction): void {
-    for (let first = 0; first < this.width; first += LINES) {
-      const count = Math.min(LINES, this.width - first);
-      const from = start + 2 * first;
-      const line = lines.data;
-      if (filled < length) line.fill(0);
-      for (let j = 0, at = from; j < filled; j++, at += step) {
-        for (let i = 0, to = 2 * j; i < count; i++, to += 2 * length) {
-          line[to] = spectrum[at + 2 * i];
-          line[to + 1] = spectrum[at + 2 * i + 1];
-        }
-      }
-      lines.transform(count, direction);
-      for (let j = 0, at = from; j < length; j++, at += step) {
-        for (let i = 0, to = 2 * j; i < count; i++, to += 2 * length) {
-          spectrum[at + 2 * i] = line[to];
-          spectrum[at + 2 * i + 1] = line[to + 1];
-        }
-      }
+  /** Copies what a spectrum has at one y into the module. */
+  #take(plane: Float32Array, { spectrum, y, depth }: Cut): void {
+    const row = 2 * this.width;
+    for (let z = 0; z < depth; z++) {
+      const from = z * this.#plane + y * row;
+      plane.set(spectrum.subarray(from, from + row), z * row);
+    }
+  }
+
+  /** Copies it back. */
+  #give(plane: Float32Array, { spectrum, y, depth }: Cut): void {
+    const row = 2 * this.width;
+    for (let z = 0; z < depth; z++) {
+      spectrum.set(plane.subarray(z * row, (z + 1) * row), z * this.#plane + y * row);
     }
   }
 }
 
-interface Columns {
-  readonly lines: Lines;
-  readonly length: number;
-  /** From a number of a column to the next. */
-  readonly step: number;
-  /** The first number of the first column. */
-  readonly start: number;
-  readonly filled: number;
+/** Rows are transformed in pairs, eight at once: those beyond the last must be 0, since large numbers would cost their partners digits. */
+function inEights(rows: number): number {
+  return 8 * Math.ceil(rows / 8);
 }
 
-/** PFFFT puts the highest frequency, which is real, into the imaginary part of the lowest, which is real too. */
-function unpack(line: Float32Array, from: number, length: number, spectrum: Float32Array, to: number): void {
-  for (let k = 0; k < length; k++) spectrum[to + k] = line[from + k];
-  spectrum[to + length] = spectrum[to + 1];
-  spectrum[to + length + 1] = 0;
-  spectrum[to + 1] = 0;
-}
-
-function pack(spectrum: Float32Array, from: number, line: Float32Array, to: number, length: number): void {
-  for (let k = 0; k < length; k++) line[to + k] = spectrum[from + k];
-  line[to + 1] = spectrum[from + length];
+interface Cut {
+  readonly spectrum: Float32Array;
+  readonly y: number;
+  /** Planes, from the first on. */
+  readonly depth: number;
 }
 
 const FORWARD = 0;
 const INVERSE = 1;
 type Direction = typeof FORWARD | typeof INVERSE;
 
-/** Memory for some lines, and their transforms, in place. Nothing of it lasts beyond one piece of work. */
-interface Lines {
-  readonly data: Float32Array;
-  transform(count: number, direction: Direction): void;
+/** What the module of scripts/wasm/fft.ts exports; its comments say what the functions do. */
+interface FourierExports {
+  columns(at: number, width: number, length: number, filled: number, ...line: LineArguments): void;
+  forwardRows(at: number, to: number, rows: number, ...line: readonly [number, ...LineArguments]): void;
+  inverseRows(at: number, to: number, rows: number, ...line: readonly [number, ...LineArguments]): void;
+  multiplyConjugate(at: number, by: number, count: number): void;
 }
 
-interface Pffft {
-  /** Lines of real numbers, or of complex ones. */
-  lines(length: number, isReal: boolean): Lines;
+/** Where the stages of a length lie, how many they are, and memory to work in; of columns the direction too. */
+type LineArguments = readonly [stages: number, count: number, work: number, direction?: Direction];
+
+/** Two planes in the memory of the module, and what it does with them. Nothing of them lasts beyond one piece of work. */
+interface Planes {
+  readonly plane: Float32Array;
+  readonly other: Float32Array;
+  /** Transforms columns of so many numbers in `plane`; those from `filled` on count as 0. */
+  columns(length: number, filled: number, direction: Direction): void;
+  /** Real rows in `other` to complex ones in `plane`, and back. */
+  forwardRows(rows: number): void;
+  inverseRows(rows: number): void;
+  /** Multiplies so many rows of `plane`, conjugated, by those of `other`. */
+  multiplyConjugate(rows: number): void;
 }
 
-let loading: Promise<Pffft> | undefined;
+/** The module, its memory, and the tables of the lengths that were asked for, which lie before everything else. */
+class FourierModule {
+  readonly #exports: FourierExports;
+  readonly #memory: WebAssembly.Memory;
+  readonly #stages = new Map<number, { readonly at: number; readonly count: number }>();
+  #tables = 64;
+
+  constructor(exports: FourierExports, memory: WebAssembly.Memory) {
+    this.#exports = exports;
+    this.#memory = memory;
+  }
+
+  /** Makes room and tables for planes of a shape. */
+  reserve(shape: Zyx): void {
+    for (const length of shape) this.#makeStages(length);
+    const missing = this.#layout(shape).end - this.#memory.buffer.byteLength;
+    if (missing <= 0) return;
+    try {
+      this.#memory.grow(Math.ceil(missing / PAGE_BYTES));
+    } catch (cause) {
+      const message = `a Fourier transform of ${formatZyx(shape)} voxels has no room in the memory of WebAssembly`;
+      throw new CryoetPicksError('unsupported', message, { cause });
+    }
+  }
+
+  open(shape: Zyx): Planes {
+    // Tables of another shape may have been made, or the memory may have grown, since the last piece of work.
+    this.reserve(shape);
+    const { plane, other, work, end } = this.#layout(shape);
+    const { columns, forwardRows, inverseRows, multiplyConjugate } = this.#exports;
+    const width = shape[2] / 2 + 1;
+    const lines = this.#stages.get(shape[2])!;
+    return {
+      plane: new Float32Array(this.#memory.buffer, plane, (other - plane) / 4),
+      other: new Float32Array(this.#memory.buffer, other, (end - other) / 4),
+      columns: (length, filled, direction) => {
+        const { at, count } = this.#stages.get(length)!;
+        columns(plane, width, length, filled, at, count, work, direction);
+      },
+      forwardRows: (rows) => forwardRows(other, plane, rows, shape[2], lines.at, lines.count, work),
+      inverseRows: (rows) => inverseRows(plane, other, rows, shape[2], lines.at, lines.count, work),
+      multiplyConjugate: (rows) => multiplyConjugate(plane, other, 2 * Math.ceil((rows * width) / 2)),
+    };
+  }
+
+  /** Where things lie for a shape. Rows come in eights, and a little is read beyond them. */
+  #layout(shape: Zyx): { readonly work: number; readonly plane: number; readonly other: number; readonly end: number } {
+    const rows = inEights(Math.max(shape[0], shape[1]));
+    const bytes = 64 * Math.ceil((rows * (4 * shape[2] + 8) + 64) / 64);
+    const work = this.#tables;
+    const plane = work + 64 * (Math.max(...shape) + 2);
+    return { work, plane, other: plane + bytes, end: plane + 2 * bytes };
+  }
+
+  #makeStages(length: number): void {
+    if (this.#stages.has(length)) return;
+    const factors = factorsOf(length)!;
+    const at = this.#tables;
+    let end = at + 16 * factors.length;
+    const stages: number[] = [];
+    const twiddles: number[] = [];
+    let [left, before] = [length, 1];
+    for (const factor of factors) {
+      const whole = left;
+      left /= factor;
+      stages.push(factor, left, before, end);
+      before *= factor;
+      for (let p = 0; p < left; p++) {
+        for (let j = 1; j < factor; j++) {
+          const angle = (-2 * Math.PI * ((j * p) % whole)) / whole;
+          twiddles.push(Math.cos(angle), Math.sin(angle));
+        }
+      }
+      end = at + 16 * factors.length + 4 * twiddles.length;
+    }
+    const beyond = 64 * Math.ceil(end / 64);
+    if (beyond > this.#memory.buffer.byteLength) {
+      this.#memory.grow(Math.ceil((beyond - this.#memory.buffer.byteLength) / PAGE_BYTES));
+    }
+    new Uint32Array(this.#memory.buffer, at, stages.length).set(stages);
+    new Float32Array(this.#memory.buffer, at + 4 * stages.length, twiddles.length).set(twiddles);
+    this.#stages.set(length, { at, count: factors.length });
+    this.#tables = beyond;
+  }
+}
+
+let loading: Promise<FourierModule> | undefined;
 
 /** The module, compiled on the first call. */
-function loadPffft(): Promise<Pffft> {
-  loading ??= startPffft();
+function loadModule(): Promise<FourierModule> {
+  loading ??= startModule();
   return loading;
 }
 
-/** What the module exports, under the names that its compiler gave. */
-interface PffftExports {
-  readonly d: WebAssembly.Memory;
-  /** Runs once, before anything else. */
-  e(): void;
-  /** `pffft_aligned_malloc` */
-  f(bytes: number): number;
-  /** `pffft_new_setup` of a length and a kind, 0 for real, 1 for complex. */
-  k(length: number, kind: number): number;
-  /** `pffft_transform_ordered` */
-  p(setup: number, input: number, output: number, work: number, direction: number): void;
-}
-
-async function startPffft(): Promise<Pffft> {
-  const { PFFFT_MODULE } = await import('../wasm/pffft.ts');
-  const exports = await instantiate(PFFFT_MODULE);
-  const made = new Map<string, Lines>();
-  const makeLines = (length: number, isReal: boolean): Lines => {
-    const size = isReal ? length : 2 * length;
-    const setup = exports.k(length, isReal ? 0 : 1);
-    const at = exports.f(4 * size * LINES);
-    const work = exports.f(4 * size);
-    // The memory never grows, so that views stay valid.
-    const data = new Float32Array(exports.d.buffer, at, size * LINES);
-    return {
-      data,
-      transform(count, direction) {
-        for (let i = 0; i < count; i++) exports.p(setup, at + 4 * size * i, at + 4 * size * i, work, direction);
-      },
-    };
-  };
-  return {
-    lines(length, isReal) {
-      const key = `${length} ${isReal}`;
-      const lines = made.get(key) ?? makeLines(length, isReal);
-      made.set(key, lines);
-      return lines;
-    },
-  };
-}
-
-async function instantiate(base64: string): Promise<PffftExports> {
-  const memory: { bytes?: Uint8Array } = {};
-  const imports = {
-    a: () => {
-      throw new Error('an assertion of PFFFT failed');
-    },
-    // Memory that would have to grow.
-    b: () => 0,
-    c: (to: number, from: number, bytes: number) => memory.bytes?.copyWithin(to, from, from + bytes),
-  };
+async function startModule(): Promise<FourierModule> {
   try {
-    const { instance } = await WebAssembly.instantiate(moduleBytes(base64), { a: imports });
-    const exports = instance.exports as unknown as PffftExports;
-    memory.bytes = new Uint8Array(exports.d.buffer);
-    exports.e();
-    return exports;
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    const { instance } = await WebAssembly.instantiate(moduleBytes(FFT_KERNEL), { env: { memory } });
+    return new FourierModule(instance.exports as unknown as FourierExports, memory);
   } catch (cause) {
     const message = 'Fourier transforms need WebAssembly with SIMD, which does not run here';
     throw new CryoetPicksError('unsupported', message, { cause });

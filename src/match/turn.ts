@@ -57,7 +57,29 @@ export function turnInto(
   }
 }
 
-function interpolated({ data, shape, stride, offset }: Volume, z: number, y: number, x: number): number {
+function interpolated(volume: Volume, z: number, y: number, x: number): number {
+  const { data, shape, stride, offset } = volume;
+  const [k, j, i] = [Math.floor(z), Math.floor(y), Math.floor(x)];
+  if (!(k >= 0 && j >= 0 && i >= 0 && k < shape[0] - 1 && j < shape[1] - 1 && i < shape[2] - 1)) {
+    return interpolatedAtFace(volume, z, y, x);
+  }
+  const [fz, fy, fx] = [z - k, y - j, x - i];
+  const at = offset + k * stride[0] + j * stride[1] + i * stride[2];
+  const [down, right] = [at + stride[1], stride[2]];
+  const top = between(between(data[at], data[at + right], fx), between(data[down], data[down + right], fx), fy);
+  const [below, far] = [at + stride[0], down + stride[0]];
+  const bottom = between(between(data[below], data[below + right], fx), between(data[far], data[far + right], fx), fy);
+  const value = between(top, bottom, fz);
+  // 0 · NaN is NaN, but a voxel without weight does not count.
+  return Number.isFinite(value) ? value : interpolatedAtFace(volume, z, y, x);
+}
+
+function between(a: number, b: number, share: number): number {
+  return a + (b - a) * share;
+}
+
+/** Corners one by one: those outside count as 0, those without weight not at all. */
+function interpolatedAtFace({ data, shape, stride, offset }: Volume, z: number, y: number, x: number): number {
   const [k, j, i] = [Math.floor(z), Math.floor(y), Math.floor(x)];
   if (k < -1 || j < -1 || i < -1 || k >= shape[0] || j >= shape[1] || i >= shape[2]) return 0;
   const [fz, fy, fx] = [z - k, y - j, x - i];
@@ -67,7 +89,6 @@ function interpolated({ data, shape, stride, offset }: Volume, z: number, y: num
     const [cz, cy, cx] = [k + dz, j + dy, i + dx];
     if (cz < 0 || cy < 0 || cx < 0 || cz >= shape[0] || cy >= shape[1] || cx >= shape[2]) continue;
     const weight = (dz ? fz : 1 - fz) * (dy ? fy : 1 - fy) * (dx ? fx : 1 - fx);
-    // 0 · NaN is NaN.
     if (weight > 0) sum += weight * data[offset + cz * stride[0] + cy * stride[1] + cx * stride[2]];
   }
   return sum;

@@ -232,7 +232,7 @@ describe('matchTemplate beside a search by the definition', () => {
     }
   });
 
-  const box: Zyx = [16, 16, 32];
+  const box: Zyx = [9, 9, 12];
   const wavelength = 0.0196875;
   const blob = () => {
     const edge = template.volume.shape[0];
@@ -282,7 +282,7 @@ describe('matchTemplate beside a search by the definition', () => {
           });
           const phase = Math.PI * wavelength * (z * z + y * y + x * x) * 40_000;
           const contrast = Math.sqrt(1 - 0.07 ** 2) * Math.sin(phase) + 0.07 * Math.cos(phase);
-          return Math.min(...away) <= 0.5 / (16 * 20) ? Math.abs(contrast) : 0;
+          return Math.min(...away) <= 0.5 / (9 * 20) ? Math.abs(contrast) : 0;
         },
       }),
     ],
