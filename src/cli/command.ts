@@ -180,6 +180,19 @@ export function parseTomogram(text: string): TomogramName {
   throw new InvalidArgumentError('Expected a tomogram type and its voxel spacing in Å, such as denoised@10.');
 }
 
+/** Whose picks: a user and a session. */
+export interface Owner {
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
+/** Parses `USER/SESSION`. */
+export function parseOwner(text: string): Owner {
+  const [userId, sessionId, ...more] = text.split('/');
+  if (userId && sessionId && more.length === 0) return { userId, sessionId };
+  throw new InvalidArgumentError('Expected a user and a session, such as me/1.');
+}
+
 /** Parses `K/N`, `auto` or `auto/N`. */
 export function parseShard(text: string): ShardOption {
   const [, which, shares] = /^(auto|\d{1,9})(?:\/(\d{1,9}))?$/.exec(text) ?? [];

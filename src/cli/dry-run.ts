@@ -1,6 +1,7 @@
 import type { Project } from '../copick/project.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import { detectCandidates } from '../detect/candidates.ts';
+import { featureBytes } from '../detect/features.ts';
 import { inShard, type RunMask, tomogramTypeOf } from '../detect/project-runs.ts';
 import type { Shard } from '../detect/shards.ts';
 import type { Model } from '../inference/model.ts';
@@ -28,16 +29,18 @@ interface RunForecast {
   readonly voxels: number;
   /**
    * Peak memory in bytes of a process that searches this run alone: after the network has run once, plus the plan's memory, plus that
-   * of reading.
+   * of reading, plus that of its features if they are kept.
    */
   readonly memory: number;
   readonly seconds: number;
   /** Bytes of picks, records and candidates; absent if that cannot be told. */
   readonly disk?: number | undefined;
+  /** Bytes of the features that are kept in memory. */
+  readonly features?: number | undefined;
 }
 
 /** The fields of `finished`, the only line of `detect --dry-run --json`. */
-interface DryRunDocument {
+export interface DryRunDocument {
   /** Voxels z, y, x of the tile in the model card. */
   readonly tile: Zyx;
   /** Seconds of each tile that was timed, reading and scoring. */
@@ -70,6 +73,8 @@ export interface ForecastOptions
   readonly shard?: Shard | undefined;
   /** Made for every run, so that one without the labels that it needs shows before the work. */
   readonly mask?: RunMask | undefined;
+  /** True if the scores are features, and kept in memory until all runs are done. @defaultValue false: picks are written */
+  readonly keepsFeatures?: boolean | undefined;
 }
 
 const TIMED_TILES = 3;
@@ -96,7 +101,8 @@ export async function forecastRuns(terminal: Terminal, options: ForecastOptions)
       const source = prepare(opened, namedRun(run));
       const plan = planTiles(source.grid.shape, model.spec, { memory });
       await mask?.of(run, source.grid);
-      planned.push({ run: run.name, plan, source, reading: readingBytes(opened, 4, defaultDecodeThreads()) });
+      const features = options.keepsFeatures ? featureBytes(plan, model.spec.classes.length) : undefined;
+      planned.push({ run: run.name, plan, source, reading: readingBytes(opened, 4, defaultDecodeThreads()), features });
     } catch (error) {
       signal.throwIfAborted();
       planned.push({ run: run.name, error: describeFailure(error) });
@@ -116,6 +122,8 @@ interface PlannedRun {
   readonly source: VolumeSource;
   /** Bytes that reading it takes. */
   readonly reading: number;
+  /** Bytes of its features, if they are kept. */
+  readonly features: number | undefined;
 }
 
 /** Times tiles of the first run that can be read, once the network has scored the largest tile of all. */
@@ -134,8 +142,8 @@ async function forecastPlanned(
     }
     try {
       timing ??= await timeTiles(one.source, one.plan, { ...options, largest });
-      disk ??= await diskOf(one.source, one.plan, options);
-      runs.push(forecast(one.run, one.plan, { timing, reading: one.reading }));
+      if (one.features === undefined) disk ??= await diskOf(one.source, one.plan, options);
+      runs.push(forecast(one, timing));
     } catch (error) {
       options.signal.throwIfAborted();
       runs.push({ run: one.run, error: describeFailure(error) });
@@ -204,11 +212,8 @@ async function timeTiles(
   };
 }
 
-function forecast(
-  run: string,
-  { shape, tiles, tile, memory }: TilePlan,
-  { timing, reading }: { readonly timing: Timing; readonly reading: number },
-): RunForecast {
+function forecast({ run, plan, reading, features }: PlannedRun, timing: Timing): RunForecast {
+  const { shape, tiles, tile, memory } = plan;
   const voxels = tiles.length * voxelCount(tile);
   return {
     run,
@@ -216,8 +221,9 @@ function forecast(
     tile,
     tiles: tiles.length,
     voxels,
-    memory: timing.memory + memory.total + reading,
+    memory: timing.memory + memory.total + reading + (features ?? 0),
     seconds: voxels * timing.perVoxelScored + voxelCount(shape) * timing.perVoxelRead,
+    ...(features !== undefined && { features }),
   };
 }
 
@@ -274,16 +280,25 @@ interface TotalOptions {
   readonly jobs: number;
 }
 
-/** The network has its memory once; each run that is searched beside another may take what it takes alone. */
+/** The network has its memory once; each run that is searched beside another may take what it takes alone. Features of all runs stay. */
 function totalOf(runs: DryRunDocument['runs'], { timing, jobs }: TotalOptions): DryRunDocument['total'] {
   const planned = runs.filter((run): run is RunForecast => !('error' in run));
   const disk = planned.flatMap((run) => run.disk ?? []);
-  const largest = planned.toSorted((a, b) => b.memory - a.memory).slice(0, jobs);
+  const ownOf = ({ memory, features = 0 }: RunForecast) => memory - features;
+  const largest = planned.toSorted((a, b) => ownOf(b) - ownOf(a)).slice(0, jobs);
+  const features = keptFeatures(planned);
   return {
     seconds: planned.reduce((sum, { seconds }) => sum + seconds, 0),
-    ...(timing && { memory: largest.reduce((sum, { memory }) => sum + memory - timing.memory, timing.memory) }),
+    ...(timing && {
+      memory: largest.reduce((sum, run) => sum + ownOf(run) - timing.memory, timing.memory + features),
+    }),
     ...(disk.length > 0 && { disk: disk.reduce((sum, bytes) => sum + bytes, 0) }),
   };
+}
+
+/** Bytes of the features of all runs. */
+function keptFeatures(runs: readonly RunForecast[]): number {
+  return runs.reduce((sum, { features = 0 }) => sum + features, 0);
 }
 
 /** A forecast as lines: a table of runs, the total time, and the runs that would fail. */
@@ -305,11 +320,15 @@ function forecastLines(timing: Timing | undefined, runs: DryRunDocument['runs'],
   const failures = runs.flatMap((run) =>
     'error' in run ? [`run "${run.run}" would fail: ${failureOf(run.run, run.error.message)}`] : [],
   );
+  const features = keptFeatures(planned);
   return [
     ...lines,
     '',
     ...(timing ? [`${timedLine(timing)}; about ${duration(total)} in all`] : []),
     ...(peak === undefined || jobs === 1 ? [] : [`${counted(jobs, 'run')} at once take up to ${size(peak)} of memory`]),
+    ...(features === 0
+      ? []
+      : [`features of all runs take ${size(features)} of memory, ${size(peak ?? 0)} with the rest`]),
     ...(disk === undefined ? [] : [`results will take about ${size(disk)} of disk, as far as one tile tells`]),
     ...failures,
     ...(timing ? ['not checked: chunks, beyond those of the tiles that were timed'] : []),

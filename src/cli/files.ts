@@ -96,8 +96,9 @@ export interface FileKind {
 
 /** Options of {@link openOutput}. */
 export interface OutputOptions {
-  readonly kind: FileKind;
-  /** Replace a file of another kind too; the config of a project is never replaced. */
+  /** The kind that is written: a file of it is replaced. @defaultValue no file is */
+  readonly kind?: FileKind | undefined;
+  /** Replace any other file too; the config of a project is never replaced. */
   readonly overwrite?: true | undefined;
 }
 
@@ -154,8 +155,9 @@ async function requireReplaceable(path: string, { kind, overwrite }: OutputOptio
         '"cryoet-picks import FILE CONFIG --user-id NAME"',
     );
   }
-  if (overwrite || (bytes !== undefined && (bytes.length === 0 || (await kind.holds(bytes))))) return found;
-  throw refuse(`what is there is not ${kind.name}; give another name, or --overwrite to replace it`);
+  if (overwrite || (bytes !== undefined && (bytes.length === 0 || (await kind?.holds(bytes))))) return found;
+  const what = kind === undefined ? 'a file is there already' : `what is there is not ${kind.name}`;
+  throw refuse(`${what}; give another name, or --overwrite to replace it`);
 }
 
 /**

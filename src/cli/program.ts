@@ -14,6 +14,7 @@ import {
   parseMargin,
   parseMemory,
   parseName,
+  parseOwner,
   parsePort,
   parseShape,
   parseShard,
@@ -32,6 +33,7 @@ import type { InfoInput } from './info.ts';
 import type { MatchInput } from './match.ts';
 import type { ScoreInput } from './score.ts';
 import type { SimulateInput } from './simulate.ts';
+import type { TeachInput } from './teach.ts';
 import {
   describeFailure,
   detailsOf,
@@ -181,6 +183,7 @@ Examples:
   npx cryoet-picks detect copick.json --tomogram denoised@10 --submission submission.csv --figure picks.png
   npx cryoet-picks detect tomogram.mrc --voxel-size 10.012 --out picks.csv
   npx cryoet-picks score --truth truth.csv --submission submission.csv --per-run
+  npx cryoet-picks teach copick.json --object proteasome --picks me/1 --out mine.onnx
   npx cryoet-picks match copick.json --template ribosome.mrc --object ribosome --tilt-range -60,60
   cryoet-picks simulate project --runs 2 --seed 1 --shape 96,320,320
   cryoet-picks convert submission.csv picks.star --to relion5 --voxel-size 10.012 --shape 184,630,630
@@ -197,6 +200,7 @@ function defineCommands(program: Command, run: RunCommand): void {
   defineInfo(program, run);
   defineDetect(program, run);
   defineMatch(program, run);
+  defineTeach(program, run);
   defineGather(program, run);
   defineScore(program, run);
   defineSimulate(program, run);
@@ -284,10 +288,7 @@ function defineDetect(program: Command, run: RunCommand): void {
     )
     .option('--object <name...>', 'look only for these objects; picks of others are not touched (default: all)')
     .addOption(ofSearches.tomogram())
-    .option(
-      '--model <file>',
-      'path of an ONNX model; its model card must be next to it as .json (default: the bundled model)',
-    )
+    .addOption(ofSearches.model())
     .addOption(ofSearches.userId())
     .addOption(ofSearches.sessionId())
     .addOption(ofSearches.overlay())
@@ -301,9 +302,9 @@ function defineDetect(program: Command, run: RunCommand): void {
       '--overwrite',
       'replace picks that another model or somebody else made, with --resume also those of other settings, and files of other kinds',
     )
-    .option('--resample', 'resample tomograms whose voxel size differs from that of the model')
+    .addOption(ofSearches.resample())
     .option('--allow-missing-chunks', 'search tomograms of which more than half of the chunks are missing, too')
-    .option('--invert', 'search the negative: protein is bright where the model expects dark, or the reverse')
+    .addOption(ofSearches.invert())
     .addOption(thresholdsOption('balanced for picks, competition for --submission'))
     .option('--threshold <object=value...>', 'minimum score of the picks of an object', collectThreshold)
     .option(
@@ -342,16 +343,8 @@ function defineDetect(program: Command, run: RunCommand): void {
     .addOption(new Option('--fail-fast', 'stop after the first run that fails').conflicts(['keepGoing']))
     .option('--keep-going', 'search the other runs, too, when one has failed (default)')
     .option('--dry-run', 'estimate run time and peak memory from three tiles; writes nothing')
-    .option(
-      '--threads <number>',
-      'threads of the model (default: the processors that the scheduler gives; without one, all cores)',
-      wholeNumber(1),
-    )
-    .option(
-      '--memory <size>',
-      'memory of the network and its tiles: low, or a size such as 700MB or 2GB (default: 1GB); reading takes 300 MB more',
-      parseMemory,
-    )
+    .addOption(ofSearches.threads())
+    .addOption(ofSearches.memory())
     .addOption(ofSearches.out())
     .addOption(ofSearches.to())
     .addOption(ofSearches.voxelSize())
@@ -408,6 +401,24 @@ const ofSearches = {
     new Option('--user-id <name>', 'user to write the picks as (default: cryoet-picks)').argParser(parseName),
   sessionId: () => new Option('--session-id <name>', 'session to write the picks as (default: 0)').argParser(parseName),
   overlay: () => new Option('--overlay <folder>', 'write to this folder in place of the overlay of the project'),
+  model: () =>
+    new Option(
+      '--model <file>',
+      'path of an ONNX model; its model card must be next to it as .json (default: the bundled model)',
+    ),
+  resample: () => new Option('--resample', 'resample tomograms whose voxel size differs from that of the model'),
+  invert: () =>
+    new Option('--invert', 'search the negative: protein is bright where the model expects dark, or the reverse'),
+  threads: () =>
+    new Option(
+      '--threads <number>',
+      'threads of the model (default: the processors that the scheduler gives; without one, all cores)',
+    ).argParser(wholeNumber(1)),
+  memory: () =>
+    new Option(
+      '--memory <size>',
+      'memory of the network and its tiles: low, or a size such as 700MB or 2GB (default: 1GB); reading takes 300 MB more',
+    ).argParser(parseMemory),
   retries: () =>
     new Option('--retries <number>', 'search a run that fails again, so many times (default: 0)').argParser(
       wholeNumber(0),
@@ -489,6 +500,31 @@ function defineMatch(program: Command, run: RunCommand): void {
     .addOption(ofSearches.voxelSize())
     .action((config: string, options: Omit<MatchInput, 'config'>) =>
       run(async () => (await import('./match.ts')).match, { config, ...options }, { jsonLines: true }),
+    );
+}
+
+function defineTeach(program: Command, run: RunCommand): void {
+  const json = 'a line of JSON per event, started, done and finished,';
+  command(program, 'teach', 'Teach a network to find your particle, by a few picks in a copick project.', { json })
+    .argument('<config>', 'copick project file, such as copick.json')
+    .requiredOption('--object <name...>', 'objects to teach, which are in the project')
+    .requiredOption('--picks <user/session>', 'whose picks to learn from: at least three of each object', parseOwner)
+    .option('--rejects <user/session>', 'whose picks are places that hold no particle of their object', parseOwner)
+    .requiredOption('--out <file>', 'the network to write, such as mine.onnx; its card goes beside it as .json')
+    .option('--run <name...>', 'learn only from these runs: names, or globs such as "TS_*" (default: all with picks)')
+    .addOption(ofSearches.tomogram())
+    .addOption(ofSearches.model())
+    .option('--radius <length>', 'radius of the objects in Å (default: as the project says)', parseLength)
+    .option('--objects-only', 'leave out the objects that the model finds already')
+    .option('--overlay <folder>', 'read from this folder in place of the overlay of the project')
+    .option('--overwrite', 'replace a network and a card that are there')
+    .addOption(ofSearches.resample())
+    .addOption(ofSearches.invert())
+    .option('--dry-run', 'check the picks, and estimate time and memory from three tiles; writes nothing')
+    .addOption(ofSearches.threads())
+    .addOption(ofSearches.memory())
+    .action((config: string, options: Omit<TeachInput, 'config'>) =>
+      run(async () => (await import('./teach.ts')).teachObjects, { config, ...options }, { jsonLines: true }),
     );
 }
 

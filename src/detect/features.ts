@@ -14,7 +14,7 @@ import type { Model } from '../inference/model.ts';
 import { type ScoreOptions, scoreSlabs, scoringRules } from '../inference/score.ts';
 import { coarseGrid, type Zyx } from '../space/grid.ts';
 import { blockOf, type FeatureBlock, type TomogramFeatures } from '../teach/feature-map.ts';
-import { memoryRule, type PlanOptions, planTiles } from '../tiles/plan.ts';
+import { memoryRule, type PlanOptions, planTiles, type TilePlan } from '../tiles/plan.ts';
 import { measureIntensity } from '../volume/intensity.ts';
 import { normalizerFor } from '../volume/normalize.ts';
 import type { VolumeSource } from '../volume/volume.ts';
@@ -85,6 +85,12 @@ export async function computeFeatures(
     featureCount: spec.classes.length,
     blocks,
   };
+}
+
+/** Bytes of the features of a tomogram that are kept in memory. */
+export function featureBytes({ shape, outputStride }: TilePlan, featureCount: number): number {
+  const cells = shape.map((length) => Math.ceil(length / outputStride));
+  return 2 * featureCount * cells.reduce((product, count) => product * count, 1);
 }
 
 const { average, ...scoring } = scoringRules;

@@ -65,7 +65,7 @@ export async function loadModel(
   const onnxOptions: OnnxOptions = { ...session, spec: spec ?? (await readCard(path, signal)) };
   const script = await threadScript(ort);
   try {
-    const network = await withWeightsBeside(path, bytes, onnxOptions);
+    const network = await withWeightsBeside(path, bytes, { name: onnxOptions.spec.name, signal });
     // Before the thread takes the bytes.
     const sha256 = createHash('sha256').update(network).digest('hex');
     if (script === undefined) return { ...(await onnxModel(ort, network, onnxOptions)), sha256 };
@@ -79,6 +79,20 @@ export async function loadModel(
     if (!isCryoetPicksError(error, 'model-failed')) throw error;
     throw new CryoetPicksError('model-failed', `${path}: ${error.message}`, { cause: error.cause, path });
   }
+}
+
+/**
+ * The bytes of a network with its weights inside, whose SHA-256 is that of the model.
+ *
+ * @param path - The ONNX file; without it, the network of this package.
+ * @throws {@link CryoetPicksError} As {@link loadModel} does.
+ */
+export async function readNetwork(
+  path: string = defaultModel(),
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Uint8Array> {
+  const bytes = await readModelFile(path, { what: 'model', signal });
+  return withWeightsBeside(path, bytes, { name: path, signal });
 }
 
 /** The path of the network of this package. */
@@ -108,7 +122,7 @@ async function threadScript(ort: OrtModule): Promise<string | undefined> {
 async function withWeightsBeside(
   path: string,
   network: Uint8Array,
-  { spec: { name }, signal }: OnnxOptions,
+  { name, signal }: { readonly name: string; readonly signal: AbortSignal | undefined },
 ): Promise<Uint8Array> {
   const what = `file of weights of model ${path}`;
   const read = async (file: string) => ({

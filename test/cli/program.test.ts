@@ -27,7 +27,7 @@ async function file(name: string, text: string): Promise<string> {
   return join(folder, name);
 }
 
-it.each(['demo', 'view', 'info', 'detect', 'score', 'simulate', 'convert', 'import'])(
+it.each(['demo', 'view', 'info', 'detect', 'match', 'teach', 'gather', 'score', 'simulate', 'convert', 'import'])(
   'no option of %s has a value that may be left out, which would take the argument that follows',
   async (command) => {
     const { stdout } = await captureCli([command, '--help']);
