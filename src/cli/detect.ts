@@ -304,6 +304,7 @@ export async function detectRuns(
 /** Codes of what a search itself warns of; what looks wrong with a tomogram is told before. */
 const ofSearch: ReadonlySet<string> = new Set([
   'voxels-not-finite',
+  'voxel-size-not-taught',
   'mask-removes-all',
   'candidates-replaced',
   'false-picks-unknown',

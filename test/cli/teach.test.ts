@@ -10,6 +10,7 @@ import {
   matchPicks,
   type ParticlePick,
   parseModelSpec,
+  resampled,
   writeTomogram,
 } from '../../src/entry/index.ts';
 import { directoryStore, openProject } from '../../src/entry/node.ts';
@@ -120,6 +121,15 @@ describe('cryoet-picks teach', { timeout: 60_000 }, () => {
     const detected = await captureCli([...next.split(' ').slice(2), '--run', 'TS_3']);
     expect(detected).toMatchObject({ exitCode: 0 });
     expect(await f1('TS_3', third)).toBeGreaterThan(0.85);
+  });
+
+  it('detect warns of a tomogram whose voxels are of another size than those of the lesson', async () => {
+    await teach('--picks', 'me/1');
+    await addRun('TS_5', { tomogram: resampled(third.tomogram, 10.3) }, {});
+    const words = ['detect', config, '--model', out, '--object', 'blob', '--session-id', 'coarser', '--json'];
+    const told = async (run: string) => finishedOf(await captureCli([...words, '--run', run])).warnings;
+    expect(await told('TS_5')).toContainEqual(expect.objectContaining({ code: 'voxel-size-not-taught', run: 'TS_5' }));
+    expect(JSON.stringify(await told('TS_2'))).not.toContain('voxel-size-not-taught');
   });
 
   it('teach says what was learned, what to look at next, and what to type next', async () => {

@@ -6,6 +6,7 @@ const {
   CRYOET_PICKS_COPICK_PYTHON,
   CRYOET_PICKS_COPICK2_PYTHON,
   CRYOET_PICKS_ZARR3_PYTHON,
+  CRYOET_PICKS_ONNX_PYTHON,
 } = process.env;
 const python = CRYOET_PICKS_PYTHON || PYTHON || 'python3';
 
@@ -19,7 +20,8 @@ export type PythonName =
   | 'copick2'
   | 'zarr3'
   | 'zarr-python-3'
-  | 'copick-2';
+  | 'copick-2'
+  | 'onnxruntime';
 
 interface NeededPython {
   /** Empty or undefined where no variable names one. */
@@ -32,7 +34,7 @@ const any = [0, Number.POSITIVE_INFINITY] as const;
 
 /**
  * The Pythons that tests run; CI makes them of test/fixtures/requirements-parity.txt (copick 1, and readers of MRC and
- * picks) and requirements-parity-2.txt (copick 2, zarr-python 3).
+ * picks) and requirements-parity-2.txt (copick 2, zarr-python 3, onnxruntime).
  */
 const pythons: Readonly<Record<PythonName, NeededPython>> = {
   mrcfile: { command: python, packages: { mrcfile: any } },
@@ -50,6 +52,7 @@ const pythons: Readonly<Record<PythonName, NeededPython>> = {
   zarr3: { command: CRYOET_PICKS_ZARR3_PYTHON, packages: { zarr: any } },
   'zarr-python-3': { command: CRYOET_PICKS_ZARR3_PYTHON, packages: { zarr: [3, Number.POSITIVE_INFINITY] } },
   'copick-2': { command: CRYOET_PICKS_ZARR3_PYTHON, packages: { copick: [2, Number.POSITIVE_INFINITY] } },
+  onnxruntime: { command: CRYOET_PICKS_ONNX_PYTHON, packages: { onnxruntime: any, numpy: any } },
 };
 
 export const pythonNames: readonly PythonName[] = Object.keys(pythons) as PythonName[];

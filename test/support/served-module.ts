@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Page } from 'playwright-core';
@@ -10,11 +10,11 @@ import { chromiumPath } from './chromium.ts';
 import { tempDir } from './temp-dir.ts';
 
 const repository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-const folderOf = (path: string) => directoryStore(repository(path), { readOnly: true });
+const folderOf = (path: string) => directoryStore(resolve(repository('.'), path), { readOnly: true });
 
 /** Options of {@link visitModule}. */
 export interface VisitModuleOptions {
-  /** Folders of the repository, by the name under which the page finds them. */
+  /** Folders, absolute or of the repository, by the name under which the page finds them. */
   readonly folders: Readonly<Record<string, string>>;
   readonly query?: string;
   readonly chromiumArgs?: readonly string[];

@@ -13,6 +13,7 @@ import {
   type Zyx,
 } from '../../src/entry/index.ts';
 import { createRandom } from '../../src/entry/simulate.ts';
+import { blockOf } from '../../src/teach/feature-map.ts';
 import { fakeSpec } from '../support/identity-model.ts';
 import { sourceOf } from '../support/volumes.ts';
 
@@ -85,4 +86,48 @@ export function blobs(seed: number): Blobs {
 /** The features of a tomogram. */
 export async function featuresOfBlobs(model: FeatureModel, { tomogram }: Blobs, run = 'a'): Promise<TomogramFeatures> {
   return computeFeatures(tomogram, { model, run });
+}
+
+/** Features of 125 places on a lattice in noise, and which of these are what. */
+export interface Lattice {
+  readonly map: TomogramFeatures;
+  readonly places: Readonly<Record<'particle' | 'reject' | 'other', readonly ParticlePick[]>>;
+}
+
+/** Two features that are known, as no network gives them: at each kind of place as much as is said, with a deviation of 1. */
+export async function latticeOf(
+  values: Readonly<Record<keyof Lattice['places'], readonly number[]>>,
+): Promise<Lattice> {
+  const random = createRandom(5, 18);
+  const [pitchCells, side] = [8, 5];
+  const length = pitchCells * side;
+  const size = length ** 3;
+  const data = Float32Array.from({ length: 2 * size }, () => random.normal());
+  const grid = {
+    shape: [length, length, length] as const,
+    voxelSize: [20, 20, 20] as const,
+    origin: { x: 0, y: 0, z: 0 },
+  };
+  const found = { particle: [] as ParticlePick[], reject: [] as ParticlePick[], other: [] as ParticlePick[] };
+  for (let i = 0; i < side ** 3; i++) {
+    const kind = i % 8 === 0 ? 'particle' : i % 8 === 2 ? 'reject' : 'other';
+    const centre = [Math.floor(i / side ** 2), Math.floor(i / side) % side, i % side].map(
+      (index) => (index + 0.5) * pitchCells,
+    ) as unknown as Zyx;
+    for (let n = 0; n < 27; n++) {
+      const [z, y, x] = [Math.floor(n / 9), Math.floor(n / 3) % 3, n % 3].map((step, axis) => centre[axis]! + step - 1);
+      const cell = (z! * length + y!) * length + x!;
+      for (const [feature, value] of values[kind].entries()) data[feature * size + cell]! += value;
+    }
+    found[kind].push({ object: 'blob', position: toPhysical(grid, centre), score: 1 });
+  }
+  const scores = {
+    data,
+    shape: [2, length, length, length] as const,
+    stride: [size, length ** 2, length, 1] as const,
+    offset: 0,
+  };
+  const block = await blockOf({ grid, axis: 0, start: 0, classes: ['first', 'second'], scores });
+  const map = { run: 'a', grid, voxelSize: [10, 10, 10] as const, spec: card, featureCount: 2, blocks: [block] };
+  return { map, places: found };
 }

@@ -21,7 +21,7 @@ import {
   withFlips,
 } from '../../src/entry/index.ts';
 import { joinSlabs } from '../support/score-map.ts';
-import { type Blobs, blobs, card, featuresOfBlobs, network, openNetwork, radius } from './blobs.ts';
+import { type Blobs, blobs, card, featuresOfBlobs, latticeOf, network, openNetwork, radius } from './blobs.ts';
 
 let model: FeatureModel;
 const [taughtOn, tested] = [blobs(1), blobs(2)];
@@ -137,6 +137,22 @@ describe('an object taught by picks', () => {
     expect(warnings).toEqual([]);
     const [head, plain] = [taught, await teach([features], few(4), { radius })].map(({ objects }) => objects[0]!.head);
     expect(head).not.toEqual(plain);
+  });
+
+  it('is learned without rejects where with them left-out picks are found later, which is said', async () => {
+    // What is no particle lies above the particles in the second feature, and what was rejected below them.
+    const { map, places } = await latticeOf({ particle: [4, 1], reject: [4, -4], other: [4, 6] });
+    const picks = [{ run: 'a', picks: places.particle.slice(0, 4) }];
+    const rejects = [{ run: 'a', picks: places.reject.slice(0, 12) }];
+    const warnings: Warning[] = [];
+    const onWarning = (warning: Warning) => warnings.push(warning);
+    const taught = await teach([map], picks, { radius, rejects, onWarning });
+    expect(taught.objects[0]).toMatchObject({ rejects: 0, rejectsDropped: true });
+    expect(warnings).toEqual([
+      { code: 'rejects-dropped', message: expect.stringMatching(/^the 12 rejects of "blob" were left out: with them/) },
+    ]);
+    const plain = await teach([map], picks, { radius });
+    expect(taught.objects[0]!.head).toEqual(plain.objects[0]!.head);
   });
 
   it('belongs to one network: another is refused by its SHA-256', async () => {
