@@ -101,7 +101,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'submission',
   ],
   metric: ['rules', 'match', 'score', 'sweep'],
-  teach: ['feature-map', 'logistic', 'cut-off', 'lesson', 'fit', 'learn', 'teach', 'add-head'],
+  teach: ['feature-map', 'surroundings', 'head', 'logistic', 'cut-off', 'lesson', 'fit', 'learn', 'teach', 'add-head'],
   match: [
     'rotations',
     'fft',

@@ -225,7 +225,8 @@ export { type ObjectSweep, type Sweep, type SweepCurve, type SweepPoint, sweepTh
 
 // Particles by a few picks of them
 export { addHead } from '../teach/add-head.ts';
-export type { FeatureBlock, Head, TomogramFeatures } from '../teach/feature-map.ts';
+export type { FeatureBlock, TomogramFeatures } from '../teach/feature-map.ts';
+export type { Head } from '../teach/head.ts';
 export type { Learned, LearningPoint } from '../teach/learn.ts';
 export { type Taught, type TeachOptions, teach } from '../teach/teach.ts';
 

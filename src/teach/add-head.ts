@@ -14,13 +14,14 @@ import { sha256Hex } from '../core/sha256.ts';
 import { withoutFeatures } from '../inference/feature-model.ts';
 import { type Activation, requireSpec } from '../inference/model.ts';
 import { bytesField, type Field, fieldsOf, joinedBytes, NoMessage, numberField } from '../inference/protobuf.ts';
-import type { Head } from './feature-map.ts';
+import type { Head } from './head.ts';
+import { BOX_EDGES } from './surroundings.ts';
 import type { Taught } from './teach.ts';
 
 /**
  * Adds what was taught to the file of the network: one ONNX file, which `loadModel`, onnxruntime of Python and browsers load.
  *
- * The heads are a convolution of 1×1×1 on the output `features`, with a sigmoid each. The scores of the network's own objects get their
+ * The heads are convolutions of 1×1×1 on the output `features`, means of what they give over boxes, their sum, and a sigmoid each. The scores of the network's own objects get their
  * activation in the graph, too, and stand before them, or are left out. The file still gives its features, so more can be added to it.
  * Beside it belongs the card, `formatModelSpec(taught.spec)`.
  *
@@ -181,26 +182,12 @@ interface NodeOptions extends Pick<HeadOptions, 'known'> {
 
 /** The heads as fields of the graph. */
 function headNodes(heads: readonly Head[], { prefix, scores, known }: NodeOptions): Uint8Array[] {
-  const count = heads[0]!.weights.length;
-  const weights = Float32Array.from(heads.flatMap((head) => [...head.weights]));
   const at = (name: string) => `${prefix}${name}`;
   const own = known === undefined ? at('scores') : at('objects');
-  const convolution = node(
-    'Conv',
-    ['features', at('weights'), at('bias')],
-    at('logits'),
-    numbersAttribute('kernel_shape', [1, 1, 1]),
-  );
-  const result = [
-    tensor(at('weights'), [heads.length, count, 1, 1, 1], weights),
-    tensor(
-      at('bias'),
-      [heads.length],
-      Float32Array.from(heads, ({ bias }) => bias),
-    ),
-    convolution,
-    node('Sigmoid', [at('logits')], own),
-  ];
+  const boxes = BOX_EDGES.map((edge, b) => boxNodes(heads, { prefix: at(`box${edge}/`), b, edge }));
+  const sums = boxes.map(({ output }, b) => (b === 0 ? output : at(`sum${b}`)));
+  const additions = boxes.slice(1).map(({ output }, b) => node('Add', [sums[b]!, output], sums[b + 1]!));
+  const result = [...boxes.flatMap(({ nodes }) => nodes), ...additions, node('Sigmoid', [sums.at(-1)!], own)];
   if (known === undefined) return result;
   const operator = { softmax: 'Softmax', sigmoid: 'Sigmoid', none: 'Identity' }[known];
   return [
@@ -208,6 +195,43 @@ function headNodes(heads: readonly Head[], { prefix, scores, known }: NodeOption
     node(operator, [scores], at('known'), ...(known === 'softmax' ? [numberAttribute('axis', 1)] : [])),
     node('Concat', [at('known'), own], at('scores'), numberAttribute('axis', 1)),
   ];
+}
+
+interface BoxOptions {
+  readonly prefix: string;
+  /** Index of the box, and its edge in cells. */
+  readonly b: number;
+  readonly edge: number;
+}
+
+/** What the mean of the features over a box adds to the logits: a mean along each axis of the weighted sums. */
+function boxNodes(
+  heads: readonly Head[],
+  { prefix, b, edge }: BoxOptions,
+): { readonly nodes: Uint8Array[]; readonly output: string } {
+  const at = (name: string) => `${prefix}${name}`;
+  const count = heads[0]!.weights.length / BOX_EDGES.length;
+  const weights = heads.flatMap((head) => [...head.weights.subarray(b * count, (b + 1) * count)]);
+  const bias = heads.map((head) => (b === 0 ? head.bias : 0));
+  const names = ['sums', 'z', 'zy', 'zyx'].map(at);
+  const means = [0, 1, 2].map((axis) => {
+    const along = (value: number, others: number) => [0, 1, 2].map((other) => (other === axis ? value : others));
+    const pads = along(edge >> 1, 0);
+    return node(
+      'AveragePool',
+      [names[axis]!],
+      names[axis + 1]!,
+      numbersAttribute('kernel_shape', along(edge, 1)),
+      numbersAttribute('pads', [...pads, ...pads]),
+    );
+  });
+  const nodes = [
+    tensor(at('weights'), [heads.length, count, 1, 1, 1], Float32Array.from(weights)),
+    tensor(at('bias'), [heads.length], Float32Array.from(bias)),
+    node('Conv', ['features', at('weights'), at('bias')], names[0]!, numbersAttribute('kernel_shape', [1, 1, 1])),
+    ...means,
+  ];
+  return { nodes, output: names[3]! };
 }
 
 function node(

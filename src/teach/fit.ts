@@ -1,7 +1,9 @@
 import { replaceAxis, toPhysical, type Zyx } from '../space/grid.ts';
-import { featuresAt, type Head, type TomogramFeatures } from './feature-map.ts';
+import type { TomogramFeatures } from './feature-map.ts';
+import type { Head } from './head.ts';
 import { isWithin, type Lesson, type Place } from './lesson.ts';
 import { type Coefficients, fitLogistic, logitOf, type Samples } from './logistic.ts';
+import { BOX_EDGES, meansAround } from './surroundings.ts';
 
 /** The samples of a lesson, and which of them are of which pick. */
 export interface LessonSamples extends Samples {
@@ -33,11 +35,11 @@ export function samplesOf(lesson: Lesson, others: readonly Place[], background: 
     ...rejects,
     ...others.filter((other) => !picks.some((pick) => isWithin(pick, other, lesson.radius / 2))),
   ];
-  const featureCount = background[0]!.map.featureCount;
+  const featureCount = BOX_EDGES.length * background[0]!.map.featureCount;
   const groups = [
     ...picks.map((place, i) => ({ place, pick: i, isReject: false })),
     ...refused.map((place) => ({ place, pick: -1, isReject: true })),
-  ].map((group) => ({ ...group, values: featuresAt(group.place.map, cellsAround(group.place)) }));
+  ].map((group) => ({ ...group, values: meansAround(group.place.map, cellsAround(group.place)) }));
   const ownRows = groups.reduce((sum, { values }) => sum + values.length / featureCount, 0);
   const rows = ownRows + background.length;
   const samples = {
@@ -59,7 +61,7 @@ export function samplesOf(lesson: Lesson, others: readonly Place[], background: 
     row = end;
   }
   for (const [map, places] of byMap(background)) {
-    const values = featuresAt(
+    const values = meansAround(
       map,
       places.map(({ cell }) => cell),
     );
@@ -123,8 +125,8 @@ export function backgroundOf(lessons: readonly Lesson[], count: number): Place[]
     const [depth, height, width] = map.grid.shape;
     const size = depth * height * width;
     const wanted = Math.min(size, Math.ceil(count / maps.length));
-    for (let i = 1; i <= wanted; i++) {
-      const index = Math.floor(((i * GOLDEN_RATIO) % 1) * size);
+    const indices = Uint32Array.from({ length: wanted }, (_, i) => (((i + 1) * GOLDEN_RATIO) % 1) * size).sort();
+    for (const index of indices) {
       const cell: Zyx = [Math.floor(index / (height * width)), Math.floor(index / width) % height, index % width];
       const place = { map, cell, position: toPhysical(map.grid, cell) };
       const isNear = ({ picks, radius }: Lesson) =>
@@ -144,8 +146,8 @@ export interface FitOptions {
   readonly start?: Coefficients | undefined;
 }
 
-/** Steps at most, and those from the fit of nearly the same samples. */
-const [STEPS, FEW_STEPS] = [20, 5];
+/** Steps at most from the fit of nearly the same samples. */
+const FEW_STEPS = 6;
 
 /** Fits a head to some of the samples; picks that count do so equally, 1 together. */
 export function fitHead(samples: LessonSamples, { withRejects, counts, start }: FitOptions): Coefficients {
@@ -157,7 +159,7 @@ export function fitHead(samples: LessonSamples, { withRejects, counts, start }: 
     if (pick < 0) return weight;
     return counts === undefined || counts(pick) ? (weight * all) / kept : 0;
   });
-  return fitLogistic({ ...samples, weights }, start, start ? FEW_STEPS : STEPS);
+  return fitLogistic({ ...samples, weights }, start && { start, maxSteps: FEW_STEPS, oneHessian: true });
 }
 
 /** A head on features as the network gives them. */
@@ -171,7 +173,7 @@ export function headOf({ lesson, mean, deviation, featureCount }: LessonSamples,
   return { object: lesson.object, weights, bias };
 }
 
-/** Places whose features, and those of the cells around, are kept: where a head is highest there is its score of the place. */
+/** Places of which the features of one or more cells are kept: where a head is highest there is its score of the place. */
 export interface Sites {
   readonly places: readonly Place[];
   /** Scaled as the samples are; `[cell, feature]`. */
@@ -180,11 +182,15 @@ export interface Sites {
   readonly starts: Uint32Array;
 }
 
-/** Keeps the features of places as samples have them. */
-export function sitesOf({ mean, deviation, featureCount }: LessonSamples, places: readonly Place[]): Sites {
+/** Keeps the features of places as samples have them: of a peak, its cell; of a pick, which is less exact, the cells around it, too. */
+export function sitesOf(
+  { mean, deviation, featureCount }: LessonSamples,
+  places: readonly Place[],
+  cellsOf: (place: Place) => readonly Zyx[],
+): Sites {
   const starts = new Uint32Array(places.length + 1);
   const parts = places.map((place, i) => {
-    const part = featuresAt(place.map, cellsAround(place));
+    const part = meansAround(place.map, cellsOf(place));
     starts[i + 1] = starts[i] + part.length / featureCount;
     return part;
   });

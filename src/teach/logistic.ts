@@ -13,22 +13,41 @@ export interface Samples {
 export type Coefficients = Float64Array;
 
 /** Weight of the penalty on coefficients of features of standard deviation 1, where the samples of each class count 1 together. */
-const RIDGE = 1e-3;
+const RIDGE = 3e-3;
+
+/**
+ * A sample of less curvature is left out of the Hessian, as most of the background: all of it together is less than the penalty. It counts
+ * in the gradient, so that the fit ends where it would.
+ */
+const FLAT = 1e-3;
 
 /** The smallest share of a step that is tried, and the relative gain below which the fit is done. */
 const [MIN_SHARE, PRECISION] = [1e-3, 1e-9];
 
+/** How {@link fitLogistic} goes on from a fit of nearly the same samples. */
+export interface LogisticOptions {
+  /** @defaultValue the least squares of labels −1 and 1: with a ridge, Fisher's discriminant */
+  readonly start?: Coefficients | undefined;
+  /** @defaultValue 20 */
+  readonly maxSteps?: number | undefined;
+  /** Whether the Hessian of the first step serves all steps, which are then cheap, but more. @defaultValue false */
+  readonly oneHessian?: boolean | undefined;
+}
+
 /**
  * Fits the logit of a label as a linear function of features, with a ridge penalty: Newton's method on the logistic loss. The loss is
  * convex and the penalty bounds it, so that few samples, which a plane parts, have an answer, too.
- *
- * @param start - Where to start. @defaultValue the least squares of labels −1 and 1: with a ridge, Fisher's discriminant
  */
-export function fitLogistic(samples: Samples, start?: Coefficients, maxSteps = 20): Coefficients {
+export function fitLogistic(samples: Samples, options: LogisticOptions = {}): Coefficients {
+  const { start, maxSteps = 20, oneHessian = false } = options;
   let coefficients = start?.slice() ?? leastSquares(samples);
   let loss = lossOf(samples, coefficients);
+  let factor: Float64Array | undefined;
   for (let i = 0; i < maxSteps; i++) {
-    const step = newtonStep(samples, slopeOfLoss, coefficients);
+    const slope = derivativesAt(samples, coefficients, { withHessian: factor === undefined });
+    factor ??= factorOf(slope.hessian!);
+    const step = solved(factor, slope.gradient);
+    if (!oneHessian) factor = undefined;
     let share = 1;
     let next = coefficients;
     let nextLoss = Number.POSITIVE_INFINITY;
@@ -60,7 +79,8 @@ function lossOf({ values, labels, weights, featureCount }: Samples, coefficients
 
 function leastSquares(samples: Samples): Coefficients {
   const zero = new Float64Array(samples.featureCount + 1);
-  return newtonStep(samples, (_, label) => [2 * label - 1, 1], zero);
+  const { gradient, hessian } = derivativesAt(samples, zero, { squares: true });
+  return solved(factorOf(hessian!), gradient);
 }
 
 /** The value of a linear function for a sample. */
@@ -70,47 +90,51 @@ export function logitOf(values: Float64Array, row: number, featureCount: number,
   return logit;
 }
 
-/** First and second derivative of a sample's loss by its logit; the second is positive. */
-type Derivatives = (logit: number, label: number) => readonly [slope: number, curvature: number];
+interface DerivativeOptions {
+  readonly withHessian?: boolean;
+  /** Whether the loss is that of least squares, half of the square of what is missing to 1 or −1. */
+  readonly squares?: boolean;
+}
 
-const slopeOfLoss: Derivatives = (logit, label) => {
-  const p = 1 / (1 + Math.exp(-logit));
-  return [p - label, p * (1 - p)];
-};
-
-/** The inverse of the Hessian times the gradient. */
-function newtonStep(
+/** Gradient and Hessian of the loss and the penalty; of the Hessian, the lower triangle. */
+function derivativesAt(
   { values, labels, weights, featureCount: n }: Samples,
-  derivatives: Derivatives,
   at: Coefficients,
-): Float64Array {
+  { withHessian = true, squares = false }: DerivativeOptions,
+): { readonly gradient: Float64Array; readonly hessian: Float64Array | undefined } {
   const width = n + 1;
-  const hessian = new Float64Array(width * width);
   const gradient = new Float64Array(width);
+  const hessian = withHessian ? new Float64Array(width * width) : undefined;
   for (let row = 0; row < labels.length; row++) {
     const weight = weights[row];
     if (weight === 0) continue;
-    const [slope, curvature] = derivatives(logitOf(values, row, n, at), labels[row]);
+    const logit = logitOf(values, row, n, at);
+    const p = 1 / (1 + Math.exp(-logit));
+    const slope = squares ? logit - (2 * labels[row] - 1) : p - labels[row];
+    const curvature = squares ? 1 : p * (1 - p);
     const [g, h] = [weight * slope, weight * curvature];
     const base = row * n;
+    for (let i = 0; i < n; i++) gradient[i] += g * values[base + i];
+    gradient[n] += g;
+    if (hessian === undefined) continue;
+    hessian[width * width - 1] += h;
+    if (curvature < FLAT) continue;
     for (let i = 0; i <= n; i++) {
-      const a = i === n ? 1 : values[base + i];
-      gradient[i] += g * a;
-      const scaled = h * a;
-      for (let j = 0; j <= i; j++) hessian[i * width + j] += scaled * (j === n ? 1 : values[base + j]);
+      const scaled = i === n ? h : h * values[base + i];
+      for (let j = 0; j <= i && j < n; j++) hessian[i * width + j] += scaled * values[base + j];
     }
   }
-  for (let i = 0; i < n; i++) {
-    gradient[i] += RIDGE * at[i];
-    hessian[i * width + i] += RIDGE;
+  for (let i = 0; i < n; i++) gradient[i] += RIDGE * at[i];
+  if (hessian !== undefined) {
+    for (let i = 0; i < n; i++) hessian[i * width + i] += RIDGE;
+    hessian[width * width - 1] += 1e-9;
   }
-  hessian[width * width - 1] += 1e-9;
-  return solveSymmetric(hessian, gradient);
+  return { gradient, hessian };
 }
 
-/** Solves A x = b by Cholesky's decomposition, in place of both. A is positive definite; its lower triangle is read. */
-function solveSymmetric(a: Float64Array, b: Float64Array): Float64Array {
-  const n = b.length;
+/** Cholesky's factor of a positive definite matrix, of which the lower triangle is read, in its place. */
+function factorOf(a: Float64Array): Float64Array {
+  const n = Math.sqrt(a.length);
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
       let sum = a[i * n + j];
@@ -118,6 +142,12 @@ function solveSymmetric(a: Float64Array, b: Float64Array): Float64Array {
       a[i * n + j] = i === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / a[j * n + j];
     }
   }
+  return a;
+}
+
+/** Solves L Lᵀ x = b, in place of b. */
+function solved(a: Float64Array, b: Float64Array): Float64Array {
+  const n = b.length;
   for (let i = 0; i < n; i++) {
     for (let k = 0; k < i; k++) b[i] -= a[i * n + k] * b[k];
     b[i] /= a[i * n + i];

@@ -25,8 +25,9 @@ import { type ModelSpec, requireSpec } from '../inference/model.ts';
 import { setsOf, type ThresholdSet } from '../inference/thresholds.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
-import { headSlabs, type TomogramFeatures } from './feature-map.ts';
+import type { TomogramFeatures } from './feature-map.ts';
 import { backgroundOf, samplesOf } from './fit.ts';
+import { headSlabs } from './head.ts';
 import { type Learned, learn } from './learn.ts';
 import { type Lesson, lessonsOf } from './lesson.ts';
 
@@ -34,7 +35,7 @@ import { type Lesson, lessonsOf } from './lesson.ts';
 export interface TeachOptions {
   /** Places that look like the particle and are none, by run; each with the object that it is no particle of. @defaultValue none */
   readonly rejects?: readonly RunPicks[] | undefined;
-  /** How many cells far from all picks stand for everything else. @defaultValue 10,000 */
+  /** How many cells far from all picks stand for everything else. @defaultValue 4,000 */
   readonly background?: number | undefined;
   /** Radius of each object, in Å: peaks are no closer to each other. @defaultValue 80 */
   readonly radius?: PerObject | undefined;
@@ -63,7 +64,7 @@ export interface Taught {
 }
 
 /**
- * Teaches a network new objects by a few picks of each: a linear function of its features, fitted in less than a second.
+ * Teaches a network new objects by a few picks of each: a linear function of its features around a cell, fitted in less than a second.
  *
  * Logistic regression with a ridge penalty, from Fisher's discriminant on; picks and background balance each other, and rejects and the
  * picks of other objects count as background of their own. Fits without each pick in turn tell how well particles are found that it was
@@ -92,7 +93,7 @@ export async function teach(
   requireArgument('teach', 'picks', picks, runPicks);
   const {
     rejects = [],
-    background = 10_000,
+    background = 4000,
     radius = 80,
     keepKnown = true,
     name,
@@ -232,7 +233,7 @@ function cardOf({ spec, sha256 }: TomogramFeatures, { objects, lessons, keepKnow
       voxelSizes: [...new Set(maps.map(({ voxelSize }) => Math.max(...voxelSize)))],
     },
     provenance: {
-      made: 'cryoet-picks teach: a linear head on the features of a network, and the activations in its graph.',
+      made: 'cryoet-picks teach: a linear head on means of the features of a network, and the activations in its graph.',
       limits: 'Picks are peaks of cells: positions are not refined, and no neighbours vote.',
       objects: objects.map(({ object, picks, rejects, rejectsDropped, particles, curve }, i) => ({
         ...{ object, picks, rejects, rejectsDropped, particles, curve },
