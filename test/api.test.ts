@@ -64,9 +64,9 @@ describe('the public API', () => {
     expect(['Pick', ...namesOf(surface)].filter((name) => languageNames.has(name))).toEqual(['Pick']);
   });
 
-  it('the public API has at most 189 values, the properties of namespace objects counted', () => {
+  it('the public API has at most 191 values, the properties of namespace objects counted', () => {
     const values = new Set(namesOf(surface, ts.SymbolFlags.Value).flatMap((name) => valuesOf(name)));
-    expect(values.size).toBeLessThanOrEqual(189);
+    expect(values.size).toBeLessThanOrEqual(191);
     expect(values.size).toBeGreaterThan(100);
   });
 });

@@ -133,6 +133,7 @@ export {
   type Candidates,
   type CollectCandidatesOptions,
   collectCandidates,
+  joinCandidates,
   type Mask,
   type PickingOptions,
   type PicksFromCandidatesOptions,
@@ -227,6 +228,7 @@ export { type ObjectSweep, type Sweep, type SweepCurve, type SweepPoint, sweepTh
 export { addHead } from '../teach/add-head.ts';
 export type { FeatureBlock, TomogramFeatures } from '../teach/feature-map.ts';
 export type { Head } from '../teach/head.ts';
+export { sha256Hex } from '../core/sha256.ts';
 export type { Learned, LearningPoint } from '../teach/learn.ts';
 export { type Taught, type TeachOptions, teach } from '../teach/teach.ts';
 

@@ -143,10 +143,21 @@ export async function collectCandidates(
 }
 
 /**
- * Candidates of several searches of one tomogram: all of the first, and of the second those of objects that the first did not look
+ * Candidates of two searches of one tomogram: all of the first, and of the second those of objects that the first did not look
  * for. Objects are in the order of the second, then of the first.
+ *
+ * @throws {@link CryoetPicksError} `invalid-option` for what are no candidates.
+ *
+ * @example
+ * ```ts
+ * const ribosomes = await detectCandidates(tomogram, { model, objects: [{ name: 'ribosome' }] });
+ * const viruses = await detectCandidates(tomogram, { model, objects: [{ name: 'virus-like-particle' }] });
+ * const picks = picksFromCandidates(joinCandidates(viruses, ribosomes));
+ * ```
  */
 export function joinCandidates(found: Candidates, before: Candidates): Candidates {
+  requireCandidates(found, 'joinCandidates');
+  requireCandidates(before, 'joinCandidates');
   const fresh = new Set(found.objects);
   const objects = [...new Set([...before.objects, ...found.objects])];
   const indices = new Map(objects.map((object, index) => [object, index]));

@@ -875,6 +875,8 @@ const functions: readonly Subject[] = [
       ...{ name: 'moons', onWarning: nothing, ...wait() },
     },
   ]),
+  fn('joinCandidates', 'found before', core.joinCandidates, () => [candidates(), candidates()]),
+  fn('sha256Hex', 'bytes', core.sha256Hex, () => [Uint8Array.of(1, 2, 3)]),
   fn('addHead', 'network taught', core.addHead, async () => {
     const features = await core.computeFeatures(source(), { model: featureModel(), run: 'TS_1' });
     const { scoreSlabs, ...taught } = await core.teach([features], [{ run: 'TS_1', picks: lesson([1, 2, 3]) }], {
