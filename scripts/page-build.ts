@@ -7,6 +7,7 @@ const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`,
 export const pageEntries: Readonly<Record<string, string>> = {
   main: source('page/main.ts'),
   'detect-worker': source('page/detect-worker.ts'),
+  'teach-worker': source('page/teach-worker.ts'),
   'decode-worker': source('web/decode-worker.ts'),
   'model-worker': source('web/model-worker.ts'),
 };

@@ -1,7 +1,6 @@
-import { detectCandidates, type VolumeSource } from '../entry/index.ts';
-import { loadModel } from '../entry/web.ts';
+import { detectCandidates } from '../entry/index.ts';
 import type { FromWorker, SearchStart } from './detect-messages.ts';
-import { borrowPlace, openPlace } from './volume-place.ts';
+import { openSearch } from './worker-search.ts';
 
 /** Searches a tomogram away from the page, which only passes on the bytes of its store. The page ends this worker to cancel. */
 
@@ -13,17 +12,10 @@ addEventListener('message', ({ data: start }: MessageEvent<SearchStart>) => {
   );
 });
 
-async function search({ place, level, tiles, runtime, network, spec, objects }: SearchStart): Promise<void> {
-  const sources = await openPlace(borrowPlace(place), new AbortController().signal);
-  const model = await loadModel(runtime, network, { spec, onDevice: (choice) => tell({ type: 'device', choice }) });
+async function search({ objects, ...start }: SearchStart): Promise<void> {
+  const { source, model, ...options } = await openSearch(start, tell);
   try {
-    const candidates = await detectCandidates(sources[level] as VolumeSource, {
-      model,
-      objects,
-      memory: tiles,
-      onProgress: (progress) => tell({ type: 'progress', progress }),
-      onWarning: ({ code, message, share }) => tell({ type: 'warning', warning: { code, message, share } }),
-    });
+    const candidates = await detectCandidates(source, { model, objects, ...options });
     tell({ type: 'found', candidates, sha256: model.sha256 });
   } finally {
     await model.dispose();

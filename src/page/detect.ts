@@ -20,11 +20,18 @@ export interface Network {
   readonly spec: ModelSpec;
 }
 
+/** The card of the network of the package. */
+export async function defaultCard({ model }: Pick<ViewSession, 'model'>): Promise<ModelSpec> {
+  const card = await fetch(model.card);
+  if (!card.ok) throw new Error(`The network of the package is not on this server: ${model.network}.`);
+  return parseModelSpec(await card.text(), { source: model.card });
+}
+
 /** The network of the package, as the server gives it. */
 export async function defaultNetwork({ model }: Pick<ViewSession, 'model'>): Promise<Network> {
-  const [network, card] = await Promise.all([fetch(model.network), fetch(model.card)]);
-  if (!network.ok || !card.ok) throw new Error(`The network of the package is not on this server: ${model.network}.`);
-  return { bytes: await network.arrayBuffer(), spec: parseModelSpec(await card.text(), { source: model.card }) };
+  const [network, spec] = await Promise.all([fetch(model.network), defaultCard({ model })]);
+  if (!network.ok) throw new Error(`The network of the package is not on this server: ${model.network}.`);
+  return { bytes: await network.arrayBuffer(), spec };
 }
 
 /** The level that a network was made for, and the memory that a search of it takes. */
@@ -32,6 +39,8 @@ export interface SearchPlan {
   /** From the finest. */
   readonly level: number;
   readonly voxelSize: number;
+  /** How many the level has. */
+  readonly voxels: number;
   /** How large its tiles are: as in a program, or smaller ones, whose scores may differ where tiles meet. */
   readonly tiles: 'low' | undefined;
   /** Bytes that it takes beside what is shown: tiles, scores, and what the runtime takes for a tile. */
@@ -63,6 +72,7 @@ export function planSearch(sources: readonly VolumeSource[], spec: ModelSpec): S
   return {
     level: sources.indexOf(source),
     voxelSize: voxelSize[2],
+    voxels: shape[0] * shape[1] * shape[2],
     // A small volume has the same tiles either way.
     tiles: tile.some((edge, axis) => edge !== usual.tile[axis]) ? 'low' : undefined,
     memory: memory.total + CACHE_BYTES + RUNTIME_BYTES * tile[0] * tile[1] * tile[2],
@@ -96,39 +106,70 @@ export interface Found {
  * @throws The abort reason of `signal`, at once; what the search throws, with its message.
  */
 export async function searchIn(place: VolumePlace, options: SearchOptions): Promise<Found> {
-  const { network, level, tiles, runtime, objects, signal, onDevice, onProgress, onWarning } = options;
-  const worker = new Worker(new URL('./detect-worker.js', import.meta.url), { type: 'module' });
-  const loan = new AbortController();
+  const { objects } = options;
+  const { answer, end } = startWorker<Found>(
+    './detect-worker.js',
+    place,
+    options,
+    (start): SearchStart => ({
+      ...start,
+      objects: objects.map(({ name, radius }) => ({ name, radius })),
+    }),
+  );
   try {
-    return await new Promise<Found>((resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-      worker.addEventListener('error', (event) =>
-        reject(new Error(event.message || 'The worker of the search failed.')),
-      );
-      worker.addEventListener('message', ({ data: message }: MessageEvent<FromWorker>) => {
-        if (message.type === 'device') onDevice(message.choice);
-        else if (message.type === 'progress') onProgress(message.progress);
-        else if (message.type === 'warning') onWarning(message.warning);
-        else if (message.type === 'found') resolve(message);
-        else reject(new Error(message.message));
-      });
-      const lent = lendPlace(place, loan.signal);
-      const start: SearchStart = {
-        place: lent.place,
-        level,
-        tiles,
-        runtime: { wasm: absolute(runtime.wasm), webgpu: absolute(runtime.webgpu) },
-        network: network.bytes,
-        // A card is plain JSON; a copy of it can be sent.
-        spec: JSON.parse(JSON.stringify(network.spec)),
-        objects: objects.map(({ name, radius }) => ({ name, radius })),
-      };
-      worker.postMessage(start, lent.ports);
-    });
+    return await answer;
   } finally {
-    worker.terminate();
-    loan.abort(new Error('The search has ended.'));
+    end();
   }
+}
+
+/** A worker on a tomogram. */
+export interface StartedWorker<Answer> {
+  readonly worker: Worker;
+  /** The first of its messages that is no report. Rejects with the abort reason, and with what the worker fails of. */
+  readonly answer: Promise<Answer>;
+  end(): void;
+}
+
+/** Starts a worker with what a search needs. The caller ends it. */
+export function startWorker<Answer>(
+  script: './detect-worker.js' | './teach-worker.js',
+  place: VolumePlace,
+  { network, level, tiles, runtime, signal, onDevice, onProgress, onWarning }: Omit<SearchOptions, 'objects'>,
+  messageOf: (start: Omit<SearchStart, 'objects'>) => unknown,
+): StartedWorker<Answer> {
+  const worker = new Worker(new URL(script, import.meta.url), { type: 'module' });
+  const loan = new AbortController();
+  const answer = new Promise<Answer>((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    worker.addEventListener('error', (event) => reject(new Error(event.message || 'The worker of the search failed.')));
+    worker.addEventListener('message', ({ data: message }: MessageEvent<FromWorker>) => {
+      if (message.type === 'device') onDevice(message.choice);
+      else if (message.type === 'progress') onProgress(message.progress);
+      else if (message.type === 'warning') onWarning(message.warning);
+      else if (message.type === 'error') reject(new Error(message.message));
+      else resolve(message as Answer);
+    });
+  });
+  const lent = lendPlace(place, loan.signal);
+  const start = {
+    place: lent.place,
+    level,
+    tiles,
+    runtime: { wasm: absolute(runtime.wasm), webgpu: absolute(runtime.webgpu) },
+    network: network.bytes,
+    // A card is plain JSON; a copy of it can be sent.
+    spec: JSON.parse(JSON.stringify(network.spec)) as ModelSpec,
+  };
+  worker.postMessage(messageOf(start), lent.ports);
+  return {
+    worker,
+    answer,
+    end() {
+      worker.terminate();
+      loan.abort(new Error('The search has ended.'));
+    },
+  };
 }
 
 function absolute(address: string | URL): string {

@@ -4,7 +4,9 @@ import type { TomogramChoice } from './collection.ts';
 import { type Draft, draftFrom } from './drafts.ts';
 import { firstFreeSession } from './free-session.ts';
 import type { SetName } from './review-record.ts';
-import { type State, UNSAVED } from './state.ts';
+import { onlyOf } from './set-review.ts';
+import { type Lesson, type State, UNSAVED } from './state.ts';
+import type { Told } from './told.ts';
 
 /** What a network found in a tomogram. */
 export interface Detection {
@@ -15,6 +17,10 @@ export interface Detection {
   readonly tiles?: 'low' | undefined;
   readonly model: Pick<Model, 'spec' | 'sha256'>;
   readonly candidates: Candidates;
+  /** What a person had told when the network was taught by it; absent where nothing was taught. */
+  readonly told?: Told | undefined;
+  /** What was learned from it. */
+  readonly lesson?: Lesson | undefined;
 }
 
 /** A detection with what a person has done to it. */
@@ -64,9 +70,24 @@ export function createDetections(): Detections {
 /** The user whose picks are those of the network. */
 const NETWORK = 'cryoet-picks';
 
-/** Writes a detection as a set of the network, candidates and picks, under the first session that has neither; returns its name. */
-export async function writeAsNetwork(run: Run, detection: Detection): Promise<SetName> {
-  const { candidates, tomogram, level, tiles, model } = detection;
+/** Options of {@link writeAsNetwork}. */
+export interface WriteAsNetworkOptions {
+  /** Names of the objects of the project: candidates of others cannot be written. */
+  readonly known: ReadonlySet<string>;
+}
+
+/**
+ * Writes a detection as a set of the network, candidates and picks, under the first session that has neither; returns its name,
+ * or undefined if it is of objects alone that the project does not have.
+ */
+export async function writeAsNetwork(
+  run: Run,
+  { candidates: found, tomogram, level, tiles, model }: Detection,
+  { known }: WriteAsNetworkOptions,
+): Promise<SetName | undefined> {
+  const objects = found.objects.filter((object) => known.has(object));
+  if (objects.length === 0) return undefined;
+  const candidates = onlyOf(found, objects);
   const { place } = tomogram;
   if (place.kind !== 'tomogram') throw new Error('There is no project to save into; export the picks instead.');
   const author = { userId: NETWORK, sessionId: await firstFreeSession(run, [NETWORK], 0) };

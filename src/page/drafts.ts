@@ -153,6 +153,11 @@ export function endedDraft(time: number): Draft {
   return { changes: new Map(), thresholds: {}, time };
 }
 
+/** A draft without what was done to some picks, since it is kept elsewhere by now. */
+export function withoutChanges(draft: Draft, ids: ReadonlySet<string>): Draft {
+  return { ...draft, changes: new Map([...draft.changes].filter(([id]) => !ids.has(id))) };
+}
+
 /** What was done since the set was saved. */
 export function draftFrom(
   state: Pick<State, 'edits' | 'savedEdits' | 'thresholds' | 'usualThresholds' | 'picksVoxelSize'>,

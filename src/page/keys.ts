@@ -1,4 +1,16 @@
-import { decide, deletePick, flyTo, listed, moveSlice, redo, step, stepToOpen, undo, zoomBy } from './navigate.ts';
+import {
+  decide,
+  deletePick,
+  flyTo,
+  listed,
+  moveSlice,
+  redo,
+  step,
+  stepToDoubtful,
+  stepToOpen,
+  undo,
+  zoomBy,
+} from './navigate.ts';
 import type { Page } from './page.ts';
 
 /** What keys do that is not done by the state alone. */
@@ -6,6 +18,7 @@ export interface KeyCommands {
   readonly fit: () => void;
   readonly save: () => void;
   readonly detect: () => void;
+  readonly teach: () => void;
   /** Tiles in a row of the gallery. */
   readonly tilesPerRow: () => number;
 }
@@ -111,6 +124,8 @@ export function keysOf(page: Page, commands: KeyCommands): readonly Key[] {
     },
     { keys: ['delete', 'backspace'], shown: 'Del', does: 'delete the pick', press: () => deletePick(page) },
     { keys: ['d'], shown: 'D', does: 'detect', press: commands.detect },
+    { keys: ['t'], shown: 'T', does: 'teach the network new objects by your picks', press: commands.teach },
+    { keys: ['l'], shown: 'L', does: 'next pick that it is least sure of', press: () => stepToDoubtful(page) },
     { keys: ['s'], shown: 'S', does: 'save', press: commands.save },
     {
       keys: ['escape'],

@@ -1,4 +1,5 @@
 import type { ViewSession } from '../entry/web.ts';
+import { defaultCard } from './detect.ts';
 import { detector } from './detect-dialog.ts';
 import { element } from './element.ts';
 import { exporter } from './export-dialog.ts';
@@ -7,6 +8,7 @@ import { header } from './header.ts';
 import { help } from './help.ts';
 import { attachKeys, keysOf } from './keys.ts';
 import { slices } from './layout.ts';
+import { objectMaker } from './object-dialog.ts';
 import { objectPanel } from './object-panel.ts';
 import { opener } from './open-dialog.ts';
 import { createPage } from './page.ts';
@@ -16,6 +18,8 @@ import { scorePanel } from './score-panel.ts';
 import { collectionOf, readSession } from './session.ts';
 import { hasUnsavedEdits } from './state.ts';
 import { messageLine, workBar } from './status.ts';
+import { objectsOf, teacher } from './teach-dialog.ts';
+import { teachPanel } from './teach-panel.ts';
 import { followAddress, parsePlace } from './url.ts';
 import { createWorkspace } from './workspace.ts';
 
@@ -31,6 +35,7 @@ const views = slices(page, {
 });
 const crops = gallery(page);
 const save = saver(page, workspace);
+const teach = teacher(page, workspace, () => session);
 const open = opener(page, workspace);
 const commands = {
   open: open.show,
@@ -42,6 +47,7 @@ const keys = keysOf(page, {
   fit: views.fit,
   save: commands.save,
   detect: commands.detect,
+  teach,
   tilesPerRow: () => tilesPerRow(crops),
 });
 
@@ -52,7 +58,14 @@ document.body.append(
     'main',
     {},
     element('div', { className: 'stage' }, views.root, crops),
-    element('aside', {}, objectPanel(page), scorePanel(page), pickPanel(page)),
+    element(
+      'aside',
+      {},
+      objectPanel(page, objectMaker(page)),
+      teachPanel(page, workspace, teach),
+      scorePanel(page),
+      pickPanel(page),
+    ),
   ),
   messageLine(page),
   help(page, keys),
@@ -71,6 +84,9 @@ page.live.watch(['isGallery'], ({ isGallery }) => {
 await open.open(async () => {
   session = await readSession();
   const { userId, sessionId } = session;
+  // Only the panel of what can be taught waits for it.
+  const card = defaultCard(session).catch(() => undefined);
+  void card.then((spec) => spec && page.live.change({ networkObjects: objectsOf(spec) }));
   page.live.change({ person: userId, userId, sessionId });
   const collection = await collectionOf(session);
   if (collection === undefined && page.live.state.runs.length === 0) open.show();

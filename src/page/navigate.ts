@@ -4,6 +4,7 @@ import {
   along,
   type Camera,
   centerNear,
+  distance,
   isWithin,
   type Plane,
   planeIndex,
@@ -14,7 +15,7 @@ import {
   withAlong,
 } from './planes.ts';
 import { isOpen, type ReviewedPick } from './review.ts';
-import { type Edit, NO_VOXEL_SIZE, NOT_READ } from './state.ts';
+import { type Edit, type LoadedPick, NO_VOXEL_SIZE, NOT_READ } from './state.ts';
 
 /** Moves the slice across an axis by some planes. */
 export function moveSlice({ live }: Page, axis: Axis, planes: number): void {
@@ -61,9 +62,19 @@ export function listed({ live, review }: Page): readonly ReviewedPick[] {
   return review().all.filter(({ object }) => object === live.state.object);
 }
 
-/** The pick that is selected, if it is among those under review. */
-export function selectedPick({ live, review }: Page): ReviewedPick | undefined {
-  return review().all.find(({ id }) => id === live.state.selected);
+/** The pick that is selected, if it is among those under review, or a candidate below the threshold that was gone to as doubtful. */
+export function selectedPick(page: Page): ReviewedPick | undefined {
+  const { selected } = page.live.state;
+  return page.review().all.find(({ id }) => id === selected) ?? doubtfulPick(page);
+}
+
+/** The selected candidate that is below the threshold, if it was gone to as doubtful: it is no pick unless it is accepted. */
+export function doubtfulPick({ live, review }: Page): ReviewedPick | undefined {
+  const { doubtful, selected, loaded, edits } = live.state;
+  if (doubtful === undefined || doubtful !== selected || edits.has(doubtful)) return undefined;
+  if (review().all.some(({ id }) => id === doubtful)) return undefined;
+  const pick = loaded.find(({ id }) => id === doubtful);
+  return pick && { ...pick, source: 'found', decision: undefined };
 }
 
 /** Selects the next pick of the list, or the one before, and flies there. */
@@ -97,6 +108,34 @@ export function stepToOpen(page: Page): void {
   else page.live.change({ message: { text: 'Every pick of this set is decided.', isError: false } });
 }
 
+/** The candidates that what was learned is least sure of and nobody has decided about: those of the object at hand, then the others. */
+export function doubtfulPicks({ live }: Page): readonly LoadedPick[] {
+  const { lesson, object, loaded, edits } = live.state;
+  const own = (one: { readonly object: string }) => Number(one.object === object);
+  const ids = [...(lesson?.objects ?? [])].sort((a, b) => own(b) - own(a)).flatMap(({ unsure }) => unsure);
+  if (ids.length === 0) return [];
+  const wanted = new Set(ids.filter((id) => !edits.has(id)));
+  const found = new Map(loaded.filter(({ id }) => wanted.has(id)).map((pick) => [pick.id, pick]));
+  return ids.flatMap((id) => found.get(id) ?? []);
+}
+
+/** Flies to the next candidate that what was learned is least sure of, after the last to the first. */
+export function stepToDoubtful(page: Page): void {
+  const picks = doubtfulPicks(page);
+  const at = picks.findIndex(({ id }) => id === page.live.state.selected);
+  const next = picks[(at + 1) % picks.length];
+  if (next === undefined) {
+    const { lesson } = page.live.state;
+    page.desk.tell(lesson ? 'You have decided about all that it was least sure of: T learns from it.' : NOTHING_TAUGHT);
+    return;
+  }
+  page.live.change({ doubtful: next.id });
+  flyTo(page, next);
+}
+
+/** What to tell who asks for the least sure picks before anything was taught. */
+const NOTHING_TAUGHT = 'Nothing was taught in this run yet: T teaches the network an object by its picks.';
+
 /** Flies to the next pick that only the shown set has, or only the one that it is compared with; after the last to the first. */
 export function stepDifference(page: Page, side: 'onlyHere' | 'onlyThere'): void {
   const picks: readonly (ParticlePick & { readonly id?: string })[] = page.difference()?.[side] ?? [];
@@ -115,8 +154,10 @@ export function decide(page: Page, decision: 'accepted' | 'rejected'): void {
     return;
   }
   const before = page.live.state.edits.get(pick.id);
+  const isDoubtful = page.live.state.doubtful === pick.id;
   if (pick.decision !== decision) editPick(page, pick.id, { ...before, decision });
-  step(page, 1);
+  if (isDoubtful && doubtfulPicks(page).length > 0) stepToDoubtful(page);
+  else step(page, 1);
 }
 
 /** Changes what a person did to a pick; an empty edit takes earlier ones back. */
@@ -208,10 +249,6 @@ function pickUnder(page: Page, object: string, position: Point): ReviewedPick | 
     .review()
     .kept.filter((pick) => away(pick) < Math.max(own, page.objectNamed(pick.object).radius))
     .sort((a, b) => away(a) - away(b))[0];
-}
-
-function distance(a: Point, b: Point): number {
-  return Math.hypot(a.x - b.x, a.y - b.y, a.z - b.z);
 }
 
 /** Makes the selected pick one of another object, and goes on in the list that it was in: to the next, else to the one before. */

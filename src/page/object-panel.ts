@@ -1,12 +1,12 @@
 import type { FalsePicks } from '../entry/index.ts';
-import { element } from './element.ts';
+import { button, element } from './element.ts';
 import { histogramView } from './histogram.ts';
 import type { Page } from './page.ts';
 import { hasScore, lowestThresholds } from './review.ts';
 import { ownOf, type ShownObject } from './state.ts';
 
-/** The objects with their counts, each with a slider for the lowest score that is kept. */
-export function objectPanel(page: Page): HTMLElement {
+/** The objects with their counts, each with a slider for the lowest score that is kept, and a button for another. */
+export function objectPanel(page: Page, makeObject: () => void): HTMLElement {
   const { live } = page;
   const list = element('div', { className: 'objects' });
   let rows: readonly ObjectRow[] = [];
@@ -19,7 +19,9 @@ export function objectPanel(page: Page): HTMLElement {
     for (const pick of page.review().kept) counts.set(pick.object, (counts.get(pick.object) ?? 0) + 1);
     for (const row of rows) row.update(counts.get(row.name) ?? 0);
   });
-  return element('section', { className: 'panel', 'aria-label': 'Objects' }, element('h2', {}, 'Objects'), list);
+  const add = button('+', 'New object, to be taught', makeObject, { 'aria-label': 'New object', className: 'add' });
+  const heading = element('div', { className: 'heading' }, element('h2', {}, 'Objects'), add);
+  return element('section', { className: 'panel', 'aria-label': 'Objects' }, heading, list);
 }
 
 interface ObjectRow {

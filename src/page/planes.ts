@@ -35,6 +35,11 @@ export function withAlong(point: Point, axis: Axis, value: number): Point {
   return { ...point, [letters[axis]]: value };
 }
 
+/** How far two points are from each other. */
+export function distance(a: Point, b: Point): number {
+  return Math.hypot(a.x - b.x, a.y - b.y, a.z - b.z);
+}
+
 /** Index of the plane of voxels nearest to a position along an axis; the outermost ones for positions outside. */
 export function planeIndex(grid: VoxelGrid, axis: Axis, position: Point): number {
   const index = Math.round(toVoxel(grid, position)[axis]);

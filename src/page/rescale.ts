@@ -1,4 +1,4 @@
-import type { Point, VolumeSource, VoxelGrid } from '../entry/index.ts';
+import type { ParticlePick, Point, VolumeSource, VoxelGrid } from '../entry/index.ts';
 import type { KeptDetection } from './detections.ts';
 import type { Draft } from './drafts.ts';
 import { candidatePicks } from './review.ts';
@@ -29,19 +29,30 @@ export function scaledDetection(detection: KeptDetection, levels: Levels): KeptD
   if (grid === undefined || isSameSize(grid, candidates.grid)) return detection;
   const factor = grid.voxelSize[2] / candidates.grid.voxelSize[2];
   const scaled = { ...candidates, grid, positions: candidates.positions.map((length) => length * factor) };
-  if (draft === undefined) return { ...detection, candidates: scaled };
+  const moved = (picks: readonly ParticlePick[]) =>
+    picks.map((pick) => ({ ...pick, position: scaledPoint(pick.position, factor) }));
+  const told = detection.told && {
+    ...detection.told,
+    kept: moved(detection.told.kept),
+    rejected: moved(detection.told.rejected),
+  };
+  if (draft === undefined) return { ...detection, candidates: scaled, told };
   // Picks have their names from where they are.
   const after = candidatePicks(scaled);
   const ids = new Map(candidatePicks(candidates).map(({ id }, i) => [id, (after[i] as { readonly id: string }).id]));
-  return { ...detection, candidates: scaled, draft: scaledBy(draft, factor, (id) => ids.get(id) ?? id) };
+  return { ...detection, candidates: scaled, told, draft: scaledBy(draft, factor, (id) => ids.get(id) ?? id) };
 }
 
 function isSameSize(a: VoxelGrid, b: VoxelGrid): boolean {
   return a.voxelSize[2] === b.voxelSize[2];
 }
 
+function scaledPoint({ x, y, z }: Point, factor: number): Point {
+  return { x: x * factor, y: y * factor, z: z * factor };
+}
+
 function scaledBy(draft: Draft, factor: number, idOf: (id: string) => string): Draft {
-  const scaled = ({ x, y, z }: Point): Point => ({ x: x * factor, y: y * factor, z: z * factor });
-  const moved = (edit: Edit | undefined) => edit && { ...edit, position: edit.position && scaled(edit.position) };
+  const moved = (edit: Edit | undefined) =>
+    edit && { ...edit, position: edit.position && scaledPoint(edit.position, factor) };
   return { ...draft, changes: new Map([...draft.changes].map(([id, edit]) => [idOf(id), moved(edit)])) };
 }

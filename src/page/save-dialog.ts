@@ -1,8 +1,9 @@
 import { counted } from './counted.ts';
 import { button, element, field } from './element.ts';
 import type { Page } from './page.ts';
-import { freeSession, isConflict, savePicks } from './save.ts';
+import { freeSession, isConflict, savePicks, whyNone } from './save.ts';
 import { NOT_READ, type State } from './state.ts';
+import { goesOn, TEACHING } from './work.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Why nothing can be saved. */
@@ -94,10 +95,14 @@ export function saver(page: Page, workspace: Workspace): () => Promise<void> {
     save().catch(page.desk.tell);
   });
   return async () => {
+    const known = new Set(workspace.collection?.project?.objects.map((object) => object.name));
+    const reason = whyNone(page.review(), known);
     if (!live.state.canWrite) page.desk.tell(READ_ONLY);
     else if (!live.state.arePicksRead) page.desk.tell(NOT_READ);
+    else if (page.desk.busy === TEACHING) page.desk.tell(goesOn(TEACHING));
     else if (workspace.isSaving)
       page.desk.tell('The picks are being saved. Press S again for what you decide meanwhile.');
+    else if (reason !== undefined) page.desk.tell(new Error(reason));
     else if (isNamed || workspace.review?.isOwn) await save().catch(page.desk.tell);
     else ask('');
   };

@@ -3,7 +3,7 @@ import { CryoetPicksError, isCryoetPicksError, type ParticlePick } from '../entr
 import { labelOf, type ReadFile, type ReadSet, readSet, setsOf } from './collection.ts';
 import { firstFreeSession } from './free-session.ts';
 import { asTakenBack, holdsAll, leaving, missingObjects, withBefore } from './interrupted.ts';
-import { type ReviewedPick, toSave } from './review.ts';
+import { type Review, type ReviewedPick, toSave } from './review.ts';
 import {
   holdsRejects,
   isReviewRecord,
@@ -54,6 +54,8 @@ async function write({ run, known, state, review, read, ...saving }: Saving, nam
   if (read === undefined && review.all.length === 0 && state.loaded.length === 0) {
     throw new Error('There are no picks to save.');
   }
+  const reason = whyNone(review, known);
+  if (reason !== undefined) throw new Error(reason);
   const isOwn = read?.isOwn ?? false;
   const sets = {
     picks: { author: name, read: read?.picks },
@@ -103,6 +105,13 @@ async function write({ run, known, state, review, read, ...saving }: Saving, nam
     rejected: rejected.length,
     unknown,
   };
+}
+
+/** Why none of the picks can be saved; undefined if one can, and without picks. */
+export function whyNone({ all }: Pick<Review, 'all'>, known: ReadonlySet<string>): string | undefined {
+  if (all.length === 0 || all.some(({ object }) => known.has(object))) return undefined;
+  const names = [...new Set(all.map(({ object }) => `"${object}"`))].join(', ');
+  return `The project does not have ${names}: add it to the pickable_objects of its config to save picks of it, or export them.`;
 }
 
 /** A set that is to be written. */

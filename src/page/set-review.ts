@@ -10,9 +10,11 @@ import {
   type SetChoice,
 } from './collection.ts';
 import { interruption, settled } from './interrupted.ts';
+import { distance } from './planes.ts';
 import { candidatePicks, hasScore, type ReviewInput, reviewOf } from './review.ts';
 import { holdsRejects, isReviewRecord, type PickedRecord, REJECTED, rejectsOf, type SetName } from './review-record.ts';
-import { type Edit, type LoadedPick, named, ownOf, type Picking } from './state.ts';
+import { type Edit, type LoadedPick, named, ownOf, type Picking, type State } from './state.ts';
+import type { Told } from './told.ts';
 import { truthUsers } from './truth-users.ts';
 
 /** A set as it goes on to be reviewed. */
@@ -69,18 +71,45 @@ export async function readReview(
   }
 }
 
-/** Candidates that the network has just found, as they are reviewed: in no file yet. */
-export function reviewOfCandidates(candidates: Candidates): SetReview {
+/** Candidates that the network has just found, as they are reviewed, with what was told before: in no file yet. */
+export function reviewOfCandidates(candidates: Candidates, told: Told = { kept: [], rejected: [] }): SetReview {
   const none: ReadSet = { picks: [], files: [], errors: [] };
   const { thresholds, minDistances } = candidates;
+  const found = candidatePicks(candidates);
+  const foundIds = new Set(found.map(({ id }) => id));
+  const all = named([...told.kept, ...told.rejected]);
+  const isAgain = new Set(candidates.objects);
+  const others = all
+    .filter(({ id }) => !foundIds.has(id))
+    .map((pick) => (isAgain.has(pick.object) ? { ...pick, isFixed: true } : pick));
+  const [kept, rejected] = [all.slice(0, told.kept.length), all.slice(told.kept.length)];
   return {
     ...{ candidates, thresholds, minDistances, picks: none, rejects: none },
-    loaded: candidatePicks(candidates),
-    edits: new Map(),
+    loaded: [...found, ...others],
+    edits: new Map<string, Edit>([
+      ...found.filter(bestNear(rejected, found, minDistances)).map(({ id }) => [id, { decision: 'deleted' }] as const),
+      ...kept.map(({ id }) => [id, { decision: 'accepted' }] as const),
+      ...rejected.map(asRejected),
+    ]),
     picking: { madeBy: {} },
     isOwn: false,
     problems: [],
   };
+}
+
+/** Whether a candidate is the best within half the minimum distance of a rejected pick of its object: the same thing, found again. */
+function bestNear(
+  rejected: readonly LoadedPick[],
+  found: readonly LoadedPick[],
+  minDistances: State['minDistances'],
+): (candidate: LoadedPick) => boolean {
+  const best = rejected.map(({ object, position }) => {
+    const reach = (ownOf(minDistances, object) ?? 0) / 2;
+    const near = found.filter((one) => one.object === object && distance(one.position, position) <= reach);
+    return near.reduce<LoadedPick | undefined>((a, b) => (a && a.score >= b.score ? a : b), undefined);
+  });
+  const ids = new Set(best.map((one) => one?.id));
+  return ({ id }) => ids.has(id);
 }
 
 type ReadFiles = Pick<SetReview, 'picks' | 'rejects' | 'isOwn'>;
@@ -254,7 +283,7 @@ function picked(
 }
 
 /** The candidates of some objects. */
-function onlyOf(candidates: Candidates, objects: readonly string[]): Candidates {
+export function onlyOf(candidates: Candidates, objects: readonly string[]): Candidates {
   if (objects.length === candidates.objects.length) return candidates;
   const { objectIndices, positions, scores } = candidates;
   const indexOf = candidates.objects.map((object) => objects.indexOf(object));

@@ -2,7 +2,7 @@ import type { Point } from '../entry/index.ts';
 import { marksOf } from './compare.ts';
 import { element } from './element.ts';
 import { darkestNear } from './extremum.ts';
-import { addPick, movePick, moveSlice, zoomBy } from './navigate.ts';
+import { addPick, doubtfulPick, movePick, moveSlice, zoomBy } from './navigate.ts';
 import type { Page } from './page.ts';
 import {
   along,
@@ -150,6 +150,10 @@ function drawPicks(
   for (const ring of kept) {
     const style = partners === undefined ? 'plain' : partners.has(ring.pick.id) ? 'hit' : 'false';
     drawRing(context, ring, { color: colorOf(ring.pick), style, isSelected: ring.pick.id === selected });
+  }
+  const below = doubtfulPick(page);
+  for (const ring of ringsOf(below ? [below] : [], cut)) {
+    drawRing(context, ring, { color: colorOf(ring.pick), style: 'dashed', isSelected: true });
   }
   return [...kept, ...rejected];
 }

@@ -1,5 +1,5 @@
 import type { Provenance } from '../entry/copick.ts';
-import type { Candidates, ParticlePick, PickingOptions, Point, VoxelGrid } from '../entry/index.ts';
+import type { Candidates, Learned, ParticlePick, PickingOptions, Point, VoxelGrid } from '../entry/index.ts';
 import type { Segmented } from './colors.ts';
 import type { Window } from './grey-volume.ts';
 import type { Camera, Panels } from './planes.ts';
@@ -25,6 +25,22 @@ export const DEFAULT_RADIUS = 80;
 /** An object that the project does not know. */
 export function unknownObject(name: string): ShownObject {
   return { name, color: 'rgb(138 147 163)', radius: DEFAULT_RADIUS, isUnknown: true };
+}
+
+/** What a network has learned from the picks of a person. */
+export interface Lesson {
+  /** Of the ONNX file; undefined where the browser cannot tell. */
+  readonly sha256: string | undefined;
+  readonly objects: readonly LessonObject[];
+  /** The model that was taught: an ONNX file and its card. */
+  readonly files: readonly { readonly name: string; readonly content: Uint8Array }[];
+}
+
+/** What was learned of an object. */
+export interface LessonObject
+  extends Pick<Learned, 'object' | 'picks' | 'rejects' | 'rejectsDropped' | 'particles' | 'curve'> {
+  /** Ids of the candidates that it is least sure of, the most doubtful first. */
+  readonly unsure: readonly string[];
 }
 
 /** A pick that was loaded, with a name that stays the same however often it is loaded. */
@@ -119,11 +135,17 @@ export interface State {
   readonly openedThresholds: Readonly<Record<string, number>>;
   /** In Å, by object; two kept picks are not closer. */
   readonly minDistances: Readonly<Record<string, number>>;
+  /** The objects that the network of the package finds by itself; undefined until its card has been read. */
+  readonly networkObjects?: readonly string[] | undefined;
+  /** What was taught last in this run. */
+  readonly lesson?: Lesson | undefined;
   readonly hidden: ReadonlySet<string>;
   /** The object whose picks are listed, and that a click adds. */
   readonly object?: string | undefined;
   /** Id of the selected pick. */
   readonly selected?: string | undefined;
+  /** Id of the candidate that was gone to since what was learned is least sure of it. */
+  readonly doubtful?: string | undefined;
 
   readonly edits: Edits;
   readonly undo: readonly EditChanges[];
@@ -214,6 +236,7 @@ export const noRun: typeof noReview &
     | 'segmented'
     | 'truth'
     | 'others'
+    | 'lesson'
     | 'message'
   > = {
   ...noReview,
@@ -230,6 +253,7 @@ export const noRun: typeof noReview &
   segmented: undefined,
   truth: [],
   others: [],
+  lesson: undefined,
   message: undefined,
 };
 
@@ -253,6 +277,7 @@ export const emptyState: State = {
   isGallery: false,
   isHelp: false,
   mode: 'look',
+  networkObjects: undefined,
   hidden: new Set(),
   object: undefined,
   person: 'me',

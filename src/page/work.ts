@@ -24,6 +24,9 @@ export interface Desk {
   tell(...problems: readonly unknown[]): void;
 }
 
+/** The name of the work while what was told is learned: nothing is saved before all candidates have come. */
+export const TEACHING = 'Teaching';
+
 /** Why other work cannot begin. */
 export function goesOn(busy: string): string {
   return `${busy} goes on: wait until it has ended, or cancel it.`;

@@ -4,7 +4,16 @@ import { type Collection, labelOf, type OpenRun, readSet, truthOf } from './coll
 import { colorsOf } from './colors.ts';
 import { counted } from './counted.ts';
 import { createDetections, type Detection, type Detections, writeAsNetwork } from './detections.ts';
-import { type DraftOf, type Drafts, draftFrom, draftKeeper, draftsIn, endedDraft, isEnded } from './drafts.ts';
+import {
+  type DraftOf,
+  type Drafts,
+  draftFrom,
+  draftKeeper,
+  draftsIn,
+  endedDraft,
+  isEnded,
+  withoutChanges,
+} from './drafts.ts';
 import { WHITE } from './grey-level.ts';
 import { openGreyVolume } from './grey-volume.ts';
 import { flyTo, nextOpen, selectedPick } from './navigate.ts';
@@ -54,8 +63,13 @@ export interface Workspace {
   openTruth(label: string | undefined): Promise<void>;
   openOther(label: string | undefined): Promise<void>;
   openSegmentation(label: string | undefined): Promise<void>;
-  /** Keeps what was just found until the page is closed or it has been saved; shows it, if its run is open. */
-  showDetection(detection: Detection): Promise<void>;
+  /** What was found in the open run and is not saved. */
+  readonly found: Detection | undefined;
+  /**
+   * Keeps what was just found until the page is closed or it has been saved; shows it, if its run is open, at thresholds of its own if
+   * some are given.
+   */
+  showDetection(detection: Detection, thresholds?: State['thresholds']): Promise<void>;
   /** True while a save goes on. */
   readonly isSaving: boolean;
   /**
@@ -233,7 +247,7 @@ export function createWorkspace(page: Page): Workspace {
     const found = of.set === UNSAVED ? detections.of(of.run) : undefined;
     if (found) {
       const scaled = scaledDetection(found, levels);
-      const review = reviewOfCandidates(scaled.candidates);
+      const review = reviewOfCandidates(scaled.candidates, scaled.told);
       return { review, ...resumed(review, scaled.draft), since: undefined };
     }
     const [review, draft] = await Promise.all([
@@ -300,7 +314,8 @@ export function createWorkspace(page: Page): Workspace {
         picksVoxelSize: sizeOf(levels),
         openedThresholds: openedAt,
         thresholds: Object.keys(asked).length === 0 ? openedAt : { ...openedAt, ...raised(asked, lowest) },
-        objects: withUnknown(live.state.objects, review.loaded),
+        objects: withUnknown(live.state.objects, [...review.loaded, ...namedIn(edits)]),
+        ...(found?.lesson && { lesson: found.lesson }),
       });
       here.review = label === undefined ? undefined : review;
       if (label === UNSAVED) listFound(page);
@@ -369,19 +384,22 @@ export function createWorkspace(page: Page): Workspace {
     const { collection, drafts, detections, wishes } = before;
     const { signal } = new AbortController();
     const isShown = () => live.state.loaded === loaded;
+    const known = new Set(opened.collection.project.objects.map((object) => object.name));
     let { set } = state;
     const found = set === UNSAVED ? detections.of(name) : undefined;
     return {
       ...{ collection, run, state, review: page.review(), read: here.review },
-      known: new Set(opened.collection.project.objects.map((object) => object.name)),
+      known,
       async saveDetection() {
-        if (found === undefined) return undefined;
-        const author = await writeAsNetwork(run, found);
+        const author = found && (await writeAsNetwork(run, found, { known }));
+        if (author === undefined) return undefined;
         const { provenance: madeBy } = await run.readCandidates(author);
         const picking = { candidatesOf: author, madeBy };
         const label = labelOf(author);
         set = label;
-        detections.forget(found);
+        if (isShown()) detections.remember(live.state);
+        // Else picks of objects that the project does not have would be lost.
+        if (found?.candidates.objects.every((object) => known.has(object))) detections.forget(found);
         // The picks are the same, and so are their edits.
         if (isShown()) live.change({ set, sets: [...live.state.sets, label], picking });
         else if (current?.left) keeper.replace(drafts, { run: name, set, person }, draftFrom(current.left));
@@ -392,12 +410,16 @@ export function createWorkspace(page: Page): Workspace {
       async goOn(label, ids) {
         const now = await collection.open(name, signal);
         const read = await readReview(now, label, { person, signal });
+        const { from } = found?.told ?? {};
+        const told = from && { run: name, set: from.set, person };
+        const draftOfTold = told && (await drafts.readLast(told));
         // From here on nothing waits, so that no decision falls between.
         const last = isShown() ? live.state : (current?.left ?? state);
         const after = { ...shown(read, label), ...goneOn({ state, ids }, read, last) };
         const time = Date.now();
         // The next visit goes on with the draft that was written last.
         if (set !== label) keeper.replace(drafts, { run: name, set, person }, endedDraft(time - 1));
+        if (told && draftOfTold) keeper.replace(drafts, told, withoutChanges(draftOfTold, from.ids));
         keeper.replace(drafts, { run: name, set: label, person }, draftFrom(after));
         here.run = now;
         if (isShown() || wishes.set === undefined || wishes.set === (set ?? null)) wishes.set = label;
@@ -443,10 +465,10 @@ export function createWorkspace(page: Page): Workspace {
         ...(radii.get(name) as Pick<ShownObject, 'radius' | 'isRadiusAssumed'>),
         color: colors.get(name) as string,
       }));
-      const { person, userId, sessionId, canWrite } = live.state;
+      const { person, userId, sessionId, canWrite, networkObjects } = live.state;
       live.change({
         ...emptyState,
-        ...{ person, userId, sessionId, canWrite, title, objects },
+        ...{ person, userId, sessionId, canWrite, networkObjects, title, objects },
         hidden: new Set(place.hidden),
         voxelSize: collection.giveVoxelSize && place.voxelSize,
         object: place.object ?? objects[0]?.name,
@@ -582,12 +604,16 @@ export function createWorkspace(page: Page): Workspace {
       await showSegmentation(label);
     },
 
-    async showDetection(detection) {
+    get found() {
+      return opened?.detections.of(live.state.run);
+    },
+
+    async showDetection(detection, thresholds = {}) {
       if (opened === undefined) return;
       opened.detections.keep(detection);
       live.change({ unsaved: opened.detections.runs });
       await untilSaved(detection.run);
-      if (live.state.run === detection.run) await showSet(UNSAVED, nowhere);
+      if (live.state.run === detection.run) await showSet(UNSAVED, { ...nowhere, thresholds });
     },
 
     get isSaving() {
@@ -710,6 +736,11 @@ function withUnknown(objects: State['objects'], picks: readonly { readonly objec
   const unknown = [...new Set(picks.map(({ object }) => object))].filter((name) => !known.has(name));
   if (unknown.length === 0) return objects;
   return [...objects, ...unknown.map(unknownObject)];
+}
+
+/** The objects that edits name: of picks that were added or renamed. */
+function namedIn(edits: State['edits']): { readonly object: string }[] {
+  return [...edits.values()].flatMap(({ object }) => (object === undefined ? [] : [{ object }]));
 }
 
 /** How far reading has come, shown while it lasts. */

@@ -2,10 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
-import type { ParticlePick, Point } from '../../src/entry/index.ts';
+import type { ParticlePick } from '../../src/entry/index.ts';
 import { expectMessage, objectRow, press, save, settled, twoFrames } from '../support/page-hands.ts';
 import { isotropic, makeProject, ribosomesIn } from '../support/page-project.ts';
-import { placeIn, viewOf } from '../support/page-rings.ts';
+import { spotOf, viewOf } from '../support/page-rings.ts';
 import { describePage } from '../support/served-page.ts';
 
 /** Ribosomes that lie apart in one slice, best first. */
@@ -16,13 +16,6 @@ const apart: readonly ParticlePick[] = [
   [300, 700],
   [900, 700],
 ].map(([x, y], i) => ({ object: 'ribosome', position: { x: x!, y: y!, z: 200 }, score: 0.95 - 0.05 * i }));
-
-/** Where a position shows in the xy slice, on the screen. */
-async function spotOf(tab: Page, { x, y, z }: Point): Promise<{ readonly left: number; readonly top: number }> {
-  const box = (await tab.locator('.slice-xy canvas').boundingBox())!;
-  const { left, top } = placeIn('xy', viewOf(tab), box)([x, y, z]);
-  return { left: box.x + left, top: box.y + top };
-}
 
 /** What the list says, line by line. */
 async function listed(tab: Page): Promise<string[]> {

@@ -37,6 +37,7 @@ async function withKeys() {
       fit: () => undefined,
       save: () => count.saves++,
       detect: () => count.searches++,
+      teach: () => undefined,
       tilesPerRow: () => 1,
     }),
   );

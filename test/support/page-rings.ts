@@ -1,7 +1,7 @@
 import { decode } from 'fast-png';
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
-import type { ParticlePick, VoxelGrid } from '../../src/entry/index.ts';
+import type { ParticlePick, Point, VoxelGrid } from '../../src/entry/index.ts';
 
 /** The planes of the page, each with the indices into x, y, z of what runs right, down and across. */
 const axes = { xy: [0, 1, 2], xz: [0, 2, 1], zy: [2, 1, 0] } as const;
@@ -168,4 +168,11 @@ function likeness(a: Color, b: Color): number {
 /** Checks the rings of a slice in Chromium; returns how many there are. */
 export async function expectRings(tab: Page, plane: PlaneName, expected: Omit<Expected, 'view'>): Promise<number> {
   return expectCircles(await drawingOf(tab, plane), plane, { ...expected, view: viewOf(tab) });
+}
+
+/** Where a position shows in the xy slice, on the screen. */
+export async function spotOf(tab: Page, { x, y, z }: Point): Promise<{ readonly left: number; readonly top: number }> {
+  const box = (await tab.locator('.slice-xy canvas').boundingBox())!;
+  const { left, top } = placeIn('xy', viewOf(tab), box)([x, y, z]);
+  return { left: box.x + left, top: box.y + top };
 }
