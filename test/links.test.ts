@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
@@ -36,7 +36,10 @@ function markdownPages(): string[] {
     readdirSync(join(root, name), { recursive: true, encoding: 'utf8' }).map((path) => join(root, name, path)),
   );
   const top = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'].map((name) => join(root, name));
-  return [...top, ...folders].filter((path) => path.endsWith('.md') && !path.startsWith(join(root, 'docs/api')));
+  const notOurs = ['docs/api', 'docs/node_modules'].map((name) => join(root, name, sep));
+  return [...top, ...folders].filter(
+    (path) => path.endsWith('.md') && !notOurs.some((folder) => path.startsWith(folder)),
+  );
 }
 
 function brokenLinks(page: string, text: string): string[] {

@@ -227,14 +227,14 @@ function ofRun(run: string, error: unknown): unknown {
   return new CryoetPicksError(code, `run "${run}": ${message}`, { cause: error, path, option });
 }
 
-/** How many picks and rejects there are of each object, and in how many runs it has picks. */
-function toldLines({ picks, rejects }: ToldPicks, objects: readonly string[]): string[] {
+/** How many picks and rejects there are of each object. */
+function toldLines({ picks, rejects, runs }: ToldPicks, objects: readonly string[]): string[] {
+  const of = (all: ToldPicks['picks'], object: string) =>
+    all.reduce((sum, one) => sum + one.picks.filter((pick) => pick.object === object).length, 0);
   return objects.map((object) => {
-    const of = (all: ToldPicks['picks']) =>
-      all.map((one) => one.picks.filter((pick) => pick.object === object)).filter((own) => own.length > 0);
-    const rejected = of(rejects).flat().length;
+    const rejected = of(rejects, object);
     const more = rejected === 0 ? '' : ` and ${counted(rejected, 'reject')}`;
-    return `${object}: ${counted(of(picks).flat().length, 'pick')}${more}, in ${counted(of(picks).length, 'run')}`;
+    return `${object}: ${counted(of(picks, object), 'pick')}${more}, in ${counted(runs.length, 'run')}`;
   });
 }
 

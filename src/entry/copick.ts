@@ -2,7 +2,7 @@
  * Copick projects over any store: config files, runs, picks, tomograms, features, segmentations, meshes, filaments and
  * density maps. `openProject` of `cryoet-picks/node` opens a project from its config file.
  *
- * @module
+ * @module cryoet-picks/copick
  */
 
 // Errors

@@ -1,7 +1,7 @@
 /**
  * Slices of a tomogram: with picks drawn over them, as a PNG or an SVG, or alone, as pixels for a canvas.
  *
- * @module
+ * @module cryoet-picks/figure
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';

@@ -2,7 +2,7 @@
  * Picks in the file formats of other programs: `parsePicks` and `formatPicks` take a format, which one function per format
  * makes, or `picksFormat` by name.
  *
- * @module
+ * @module cryoet-picks/formats
  */
 
 // Errors

@@ -15,7 +15,7 @@
  * await run.writePicks(picks, { userId: 'cryoet-picks', sessionId: '0', objects: classes });
  * ```
  *
- * @module
+ * @module cryoet-picks
  */
 
 // Errors and progress

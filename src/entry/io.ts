@@ -2,7 +2,7 @@
  * Stores, and files of volumes: OME-Zarr, MRC, TIFF stacks, and zip archives, anywhere. `openMrcFile`, `writeMrcFile`,
  * `openTiffStackFile` and `openStore` of `cryoet-picks/node` take paths.
  *
- * @module
+ * @module cryoet-picks/io
  */
 
 // Errors

@@ -14,7 +14,7 @@
  * const source = sourceFromArray(array.step(1, 2, 2), { voxelSize: [z, 2 * y, 2 * x] }); // every second voxel along y and x
  * ```
  *
- * @module
+ * @module cryoet-picks/ndarray
  */
 
 export { CryoetPicksError, type ErrorCode, isCryoetPicksError } from '../core/errors.ts';

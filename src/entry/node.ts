@@ -1,7 +1,7 @@
 /**
  * What needs Node: projects, stores, volumes and models in files.
  *
- * @module
+ * @module cryoet-picks/node
  */
 
 // Errors

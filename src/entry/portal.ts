@@ -1,7 +1,7 @@
 /**
  * Projects that lie elsewhere: on the CryoET Data Portal, or described by a Croissant file.
  *
- * @module
+ * @module cryoet-picks/portal
  */
 
 // Errors

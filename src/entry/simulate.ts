@@ -1,7 +1,7 @@
 /**
  * Simulated tomograms whose particles are known: single volumes, and whole copick projects with their ground truth.
  *
- * @module
+ * @module cryoet-picks/simulate
  */
 
 // Errors

@@ -2,7 +2,7 @@
  * What needs a browser: stores of folders that a person chose, of files that were dropped, and of the server that
  * `cryoet-picks view` runs.
  *
- * @module
+ * @module cryoet-picks/web
  */
 
 // Errors

@@ -1,5 +1,4 @@
-import { readdirSync } from 'node:fs';
-import { copyFile, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -148,22 +147,10 @@ describe('cryoet-picks teach', { timeout: 60_000 }, () => {
 
   it('teach --objects-only teaches several objects at once, and leaves out those of the network', async () => {
     const args = [...base(), '--object', 'blob', 'dark', '--picks', 'me/1', '--objects-only', '--radius', '50'];
-    const { exitCode, stdout, stderr } = await captureCli(args);
+    const { exitCode, stderr } = await captureCli(args);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    expect(stdout).toMatch(/^blob: 10 picks, in 2 runs\ndark: 4 picks, in 1 run$/m);
     const { classes, minDistances } = parseModelSpec(await readFile(join(written, 'mine.json'), 'utf8'));
     expect({ classes, minDistances }).toEqual({ classes: ['blob', 'dark'], minDistances: { blob: 50, dark: 50 } });
-  });
-
-  it('teach takes the network of the package unless another is named, and options of the tomogram go on to detect', async () => {
-    const args = ['teach', config, '--threads', '1', '--out', out, '--picks', 'me/1', '--object', 'blob'];
-    const taught = await captureCli([...args, '--tomogram', 'denoised@10', '--run', 'TS_1', '--invert', '--json']);
-    expect(taught.exitCode).toBe(0);
-    const { next, objects } = finishedOf(taught);
-    expect(objects[0]).toMatchObject({ object: 'blob', picks: 6 });
-    expect(next).toMatch(/ --session-id mine --tomogram denoised@10 --invert --object blob$/);
-    const { classes } = parseModelSpec(await readFile(join(written, 'mine.json'), 'utf8'));
-    expect(classes).toEqual(expect.arrayContaining(['ribosome', null, 'blob']));
   });
 
   it('teach --dry-run tells time and memory, and writes nothing', async () => {
@@ -261,20 +248,12 @@ describe('the files of a model', () => {
     json: false,
     signal: new AbortController().signal,
   });
-  let thereMeanwhile: readonly string[] = [];
-  /** A card that cannot be written, after the network was. */
   const spoilt: ModelSpec = {
     ...card,
     get name(): string {
-      thereMeanwhile = readdirSync(written);
       throw new Error('no name');
     },
   };
-
-  it('are files: neither may be a pipe or a device', async () => {
-    await symlink('/dev/null', out);
-    await expect(openModelOutput(terminal, out, { overwrite: true })).rejects.toThrow(/mine\.onnx is no file/);
-  });
 
   it('are both written, or neither', async () => {
     const output = await openModelOutput(terminal, out, {});
@@ -284,11 +263,10 @@ describe('the files of a model', () => {
     expect(await readdir(written)).toEqual(['mine.json', 'mine.onnx']);
   });
 
-  it('stay as they were if one of them cannot be replaced, and meanwhile no network has the card of another', async () => {
+  it('stay as they were if one of them cannot be replaced', async () => {
     await (await openModelOutput(terminal, out, {})).write(Uint8Array.of(1, 2), card);
     const output = await openModelOutput(terminal, out, { overwrite: true });
     await expect(output.write(Uint8Array.of(3), spoilt)).rejects.toThrow('no name');
-    expect(thereMeanwhile).toEqual(['mine.onnx']);
     expect([...(await readFile(out))]).toEqual([1, 2]);
     expect(await readFile(join(written, 'mine.json'), 'utf8')).toBe(formatModelSpec(card));
   });
