@@ -111,6 +111,7 @@ const house: Readonly<Record<string, readonly string[]>> = {
     'template',
     'mask',
     'whitening',
+    'surrogate',
     'correlate',
     'rotation-search',
     'refine-boxes',

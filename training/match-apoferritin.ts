@@ -64,7 +64,9 @@ if (missing !== undefined) {
       score,
     }));
     const recall = matchPicks(sure, points, { radius, matching: 'hungarian' }).tp / sure.length;
-    const precision = matchPicks(truth, points, { radius, matching: 'hungarian' }).tp / points.length;
-    console.log(`| ${[threshold.toFixed(3), points.length, recall.toFixed(3), precision.toFixed(3)].join(' | ')} |`);
+    const hits = matchPicks(truth, points, { radius, matching: 'hungarian' }).tp;
+    // Of no picks there is no precision.
+    const precision = points.length > 0 ? (hits / points.length).toFixed(3) : '–';
+    console.log(`| ${[threshold.toFixed(3), points.length, recall.toFixed(3), precision].join(' | ')} |`);
   }
 }

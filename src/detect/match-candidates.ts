@@ -19,7 +19,7 @@ import { type Comparison, filterTable, readWithMargin } from '../match/correlate
 import { RealTransform } from '../match/fft.ts';
 import { maskOf, type SphericalMask } from '../match/mask.ts';
 import { bytesOfPart, type MatchTemplateOptions, matchTemplate, partsOf, transferOf } from '../match/match-template.ts';
-import { expectedFalse, measureNoise, type ScoreNoise, scoreOfExpected } from '../match/noise.ts';
+import { expectedFalse, noiseOf, type ScoreNoise, scoreOfExpected } from '../match/noise.ts';
 import {
   boxTransformShape,
   type PeakBox,
@@ -29,6 +29,7 @@ import {
   refineBoxes,
 } from '../match/refine-boxes.ts';
 import { evenRotations, rotationsNear } from '../match/rotations.ts';
+import { surrogatesOf } from '../match/surrogate.ts';
 import { requireSymmetry } from '../match/symmetry.ts';
 import { type MakeTemplateOptions, makeTemplate, type Template, type TemplateShape } from '../match/template.ts';
 import { threadsRule } from '../match/threads.ts';
@@ -40,7 +41,7 @@ import { type Candidates, collectCandidates } from '../picks/candidates.ts';
 import { type ParticlePick, toPick } from '../picks/pick.ts';
 import { identity, rotationOf, transformOf } from '../picks/rotation.ts';
 import { suppressNearby } from '../picks/suppress.ts';
-import { boxShape, formatZyx, type Point, type VoxelGrid, type Zyx } from '../space/grid.ts';
+import { boxShape, formatZyx, type Point, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
 import { resampled } from '../volume/resample.ts';
 import { assertVolumeSource, type VolumeSource } from '../volume/volume.ts';
 import type { ChosenThreshold } from './max-false.ts';
@@ -124,9 +125,9 @@ export const matchRules: RulesFor<MatchCandidatesOptions> = {
  * at all places three voxels around; only boxes around the peaks are read. Scores are those of the fine search, and positions lie
  * between voxels.
  *
- * The threshold follows from the noise: scores at places and orientations without the particle are taken as a Gaussian after Fisher's
- * transform, whose deviation is measured at random ones, and as many are expected above a threshold as its tail says for all places and orientations. Structure
- * that is no noise, such as membranes and other particles, has higher scores than that.
+ * The threshold follows from the same search in noise of the tomogram's own power spectrum: as many false picks are expected above a
+ * score as there are peaks of noise, by the tail of their distribution. Structure that is no noise, such as membranes, gold and other
+ * particles, has higher scores than that.
  *
  * @param source - The tomogram, with voxels of 20 Å or smaller.
  * @param density - A map with voxels of any size, an average of particles, or a shape.
@@ -156,10 +157,7 @@ export async function matchCandidates(
   const comparison = await comparisonOf(fine, fineTemplate, { ...given, whitening });
   const peaks = await finePeaks(best, { ...search, comparison, whitening, given });
   const { minDistance = fineTemplate.radius, threshold } = given;
-  const noise = await measureNoise(fine, {
-    ...{ comparison, whitening, signal },
-    rotations: evenRotations({ angleStep: search.fineStep, symmetry: given.symmetry ?? 'C1' }),
-  });
+  const noise = await measureNoise(search, { comparison, whitening, given, minDistance });
   const picks = suppressNearby(peaks.map(toPick), { minDistance });
   const chosen = chosenThreshold(picks, { noise, threshold, maxFalse: given.maxFalse ?? 0.05 });
   const least = peaks.reduce((least, { score }) => Math.min(least, score), chosen.threshold);
@@ -186,9 +184,7 @@ export interface PreparedSearch {
   readonly coarseTemplate: Template;
   readonly fineTemplate: Template;
   readonly angleStep: number;
-  /** Of the last round of the fine search. */
-  readonly fineStep: number;
-  /** Of all of its rounds. */
+  /** Of the rounds of the fine search. */
   readonly steps: readonly number[];
 }
 
@@ -229,7 +225,7 @@ export async function prepareSearch(
   // The rim of the particle is displaced so far between two orientations.
   const resolved = fineTemplate.radius * ((angleStep * Math.PI) / 180);
   return {
-    ...{ fine, fineTemplate, angleStep, steps, fineStep: steps.at(-1)! },
+    ...{ fine, fineTemplate, angleStep, steps },
     coarse: coarseSize === fineSize ? fine : resampled(fine, coarseSize),
     coarseTemplate: await template(coarseSize, Math.max(2 * coarseSize, resolved)),
   };
@@ -278,6 +274,48 @@ async function comparisonOf(
     voxelSize,
     filter: await filterTable({ half, voxelSize }, transferOf({ wedge, ctf }, whitening)),
   };
+}
+
+interface MeasureNoiseOptions {
+  readonly comparison: Comparison;
+  readonly whitening: Transfer | undefined;
+  readonly given: MatchCandidatesOptions;
+  readonly minDistance: number;
+}
+
+/** Peaks of noise that are refined, at most so many for each that is refined of the tomogram; and pieces of noise that are searched for them. */
+const NOISE_PEAKS = 150;
+const NOISE_SHARE = 5;
+const NOISE_PIECES = 4;
+
+/** Searches in noise of the tomogram's own spectrum, as in the tomogram. */
+async function measureNoise(
+  search: PreparedSearch,
+  { comparison, whitening, given, minDistance }: MeasureNoiseOptions,
+): Promise<ScoreNoise> {
+  const { fine } = search;
+  const coarseSize = search.coarseTemplate.voxelSize;
+  const margin = comparison.half + 2 * REACH;
+  const quiet = { ...given, onProgress: undefined };
+  const wanted = Math.min(NOISE_PEAKS, NOISE_SHARE * (given.candidatesPerObject ?? 2000));
+  const scores: number[] = [];
+  let voxels = 0;
+  for await (const { source, shape, share } of surrogatesOf(fine, {
+    margin,
+    count: NOISE_PIECES,
+    signal: given.signal,
+  })) {
+    const isCoarse = voxelSizeOf(fine.grid) < coarseSize;
+    const piece = { ...search, fine: source, coarse: isCoarse ? resampled(source, coarseSize) : source };
+    const isInside = ({ position }: ParticlePick) =>
+      nearestVoxel(source.grid, position).every((at, axis) => at >= margin && at < margin + shape[axis]!);
+    const found = (await coarsePeaks(piece, quiet)).filter(isInside).sort((a, b) => b.score - a.score);
+    const peaks = await finePeaks(found.slice(0, wanted), { ...piece, comparison, whitening, given: quiet });
+    for (const { score } of suppressNearby(peaks.map(toPick), { minDistance })) scores.push(score);
+    voxels += voxelCount(shape) / share;
+    if (scores.length >= wanted / 2) break;
+  }
+  return noiseOf(scores, voxels > 0 ? voxelCount(fine.grid.shape) / voxels : 0);
 }
 
 interface FinePeaksOptions extends PreparedSearch {
@@ -357,7 +395,8 @@ async function boxAround(
     end: [z + REACH + 1, y + REACH + 1, x + REACH + 1],
   } as const;
   const { data } = await readWithMargin(source, box, comparison.half, signal);
-  return { voxels: data as Float32Array, rotation: rotationOf(pick.transform) ?? identity };
+  const place = { start: box.start, shape: source.grid.shape };
+  return { voxels: data as Float32Array, rotation: rotationOf(pick.transform) ?? identity, place };
 }
 
 interface ThresholdOptions {

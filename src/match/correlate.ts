@@ -20,9 +20,10 @@ export interface Comparison {
   readonly filter: Float32Array | undefined;
 }
 
-/** The shape of the template's spectrum. */
+/** The shape of the template's spectrum, with room for what the filter spreads beyond the mask. */
 function kernelShape(half: number): Zyx {
-  return transformShape(emptyCube(half).shape);
+  const edge = 3 * half + 1;
+  return transformShape([edge, edge, edge]);
 }
 
 /**
@@ -103,8 +104,32 @@ export interface TomogramPart {
   readonly whole: Float32Array;
   /** The spectrum of the squares, if the mask turns. */
   readonly squares?: Float32Array | undefined;
-  /** One over the deviation under the mask, at each voxel, if the mask does not turn; 0 where the tomogram is flat. */
+  /** The factor of each voxel, one over the deviation under the mask, if the mask does not turn; 0 where the tomogram is flat. */
   readonly deviation?: Float32Array | undefined;
+  /** Along z, y and x: the factors of scores near the faces of the tomogram. */
+  readonly faces: readonly [Float32Array, Float32Array, Float32Array];
+}
+
+/** Where a part lies. */
+export interface PartPlace {
+  /** Its first voxel; below 0 it lies outside. */
+  readonly start: Zyx;
+  /** Of the whole tomogram. */
+  readonly shape: Zyx;
+}
+
+/**
+ * The factors of scores along the axes of a part: from √½ at a face of the tomogram to 1 at half of the ball's radius from it. There
+ * the voxels beyond the face are images of those before it, so that noise counts twice, and would have its best places.
+ */
+function faceFactors({ start, shape }: PartPlace, part: Zyx, half: number): TomogramPart['faces'] {
+  const factor = (distance: number) => Math.sqrt(0.5 + 0.5 * Math.max(0, Math.min(1, (2 * distance) / half)));
+  const along = (axis: 0 | 1 | 2) =>
+    Float32Array.from({ length: part[axis] }, (_, i) => {
+      const at = start[axis] + i;
+      return factor(at) * factor(shape[axis] - 1 - at);
+    });
+  return [along(0), along(1), along(2)];
 }
 
 /** The variance under a mask, relative to that of the whole part, below which a place counts as flat: what is left is rounding. */
@@ -113,6 +138,7 @@ const FLAT = 1e-4;
 /** Options of {@link preparePart}. */
 export interface PreparePartOptions {
   readonly comparison: Comparison;
+  readonly place: PartPlace;
   /** Factors of the spectrum of `padded`, by which all resolutions get the same amplitude. */
   readonly whitening?: Float32Array | undefined;
   /** Makes memory of so many numbers. @defaultValue that of this thread alone */
@@ -124,14 +150,14 @@ export interface PreparePartOptions {
  *
  * With the template T and the mask m around a voxel p, and V the tomogram, the score is Σ T(q) V(p + q) over the root of
  * Σ m(q) V(p + q)² − (Σ m(q) V(p + q))² / Σ m(q): T has mean 0 and norm 1 under m, so that it is the correlation of both under it. All
- * three sums are products of Fourier transforms.
+ * three sums are products of Fourier transforms. Near the faces of the tomogram it is multiplied by {@link faceFactors}.
  *
  * @param padded - The part with a margin of `comparison.half` voxels on all sides, used up.
  */
 export function* preparePart(
   padded: Volume,
   transform: RealTransform,
-  { comparison, whitening, allocate = (length) => new Float32Array(length) }: PreparePartOptions,
+  { comparison, place, whitening, allocate = (length) => new Float32Array(length) }: PreparePartOptions,
 ): Steps<TomogramPart> {
   const { half, template } = comparison;
   const shape = padded.shape.map((length) => length - 2 * half) as unknown as Zyx;
@@ -149,51 +175,57 @@ export function* preparePart(
   const squares = transform.newSpectrum(weights.isRound ? undefined : allocate);
   yield* transform.forward(padded, squares);
   const planes = Math.max(shape[0], 2 * half + 1);
-  const part = { shape, padded: transform.shape, planes, whole };
+  const faces = faceFactors(place, shape, half);
+  const part = { shape, padded: transform.shape, planes, whole, faces };
   if (!weights.isRound) return { ...part, squares };
   const mask = emptyCube(half);
   weights.turnInto(mask, identity, comparison.voxelSize);
   const deviation = contiguousVolume(allocate(voxelCount(shape)), shape);
-  yield* deviationInto(deviation, mask, { transform, whole, squares, work: transform.newPlanes(planes) });
+  yield* deviationInto(deviation, mask, { transform, whole, squares, faces, work: transform.newPlanes(planes) });
   return { ...part, deviation: deviation.data };
 }
 
-/** Spectra of a part, and planes to work in. */
-interface Spectra {
+/** Spectra of a part, its faces, and planes to work in. */
+interface Spectra extends Pick<TomogramPart, 'whole' | 'faces'> {
   readonly transform: RealTransform;
-  readonly whole: Float32Array;
   readonly squares: Float32Array;
   readonly work: Float32Array;
 }
 
-/** One over the deviation under a mask; 0 where the tomogram is flat. */
+/** The factor of a sum to be a score: one over the deviation under a mask; 0 where the tomogram is flat. */
 function* deviationInto(
   to: Volume,
   mask: Volume,
-  { transform, whole, squares, work }: Spectra,
+  { transform, whole, squares, faces, work }: Spectra,
   second: Volume = contiguousVolume(new Float32Array(to.data.length), to.shape),
 ): Steps<void> {
   const weight = mask.data.reduce((sum, value) => sum + value, 0);
   yield* transform.correlate(mask, whole, work, to);
   yield* transform.correlate(mask, squares, work, second);
   const scale = 1 / transform.voxels;
-  for (let i = 0; i < to.data.length; i++) {
-    const sum = to.data[i] * scale;
-    const variance = second.data[i] * scale - (sum * sum) / weight;
-    to.data[i] = variance > FLAT * weight ? scale / Math.sqrt(variance) : 0;
-    if (i % AT_ONCE === 0) yield;
+  const [depth, height, width] = to.shape;
+  for (let z = 0, i = 0; z < depth; z++) {
+    for (let y = 0; y < height; y++) {
+      const factor = scale * faces[0][z] * faces[1][y];
+      for (let x = 0; x < width; x++, i++) {
+        const sum = to.data[i] * scale;
+        const variance = second.data[i] * scale - (sum * sum) / weight;
+        to.data[i] = variance > FLAT * weight ? (factor * faces[2][x]) / Math.sqrt(variance) : 0;
+      }
+    }
+    yield;
   }
 }
 
 /** Makes a function that gives the scores of a turned template at each voxel of a part, written again by the next call. */
 export function correlator(
-  { shape, planes, whole, squares, deviation: fixed }: TomogramPart,
+  { shape, planes, whole, squares, faces, deviation: fixed }: TomogramPart,
   transform: RealTransform,
 ): (turned: TurnedTemplate) => Steps<Float32Array> {
   const work = transform.newPlanes(planes);
   const out = () => contiguousVolume(new Float32Array(voxelCount(shape)), shape);
   const scores = out();
-  const turning = squares && { deviation: out(), spectra: { transform, whole, squares, work } };
+  const turning = squares && { deviation: out(), spectra: { transform, whole, squares, faces, work } };
   return function* ({ kernel, mask }) {
     if (turning) yield* deviationInto(turning.deviation, mask, turning.spectra, scores);
     const deviation = turning?.deviation.data ?? fixed!;

@@ -105,7 +105,8 @@ export interface MatchTemplateOptions {
  * The score is the locally normalised cross-correlation, from −1 to 1: that of template and tomogram under the mask around the voxel,
  * each with mean 0 and norm 1 there, so that neither brightness nor contrast of the place counts. For every orientation the template is
  * turned, then the missing wedge, the contrast transfer and the whitening are applied in the tomogram's frame, then mean and norm
- * under the mask. Where the tomogram is flat the score is 0. Voxels beyond its faces are mirrored; one that is not finite counts as the
+ * under the mask. Where the tomogram is flat the score is 0. Voxels beyond its faces are mirrored; within half of the ball's
+ * radius from a face, where noise counts twice therefore, the score is lessened, to √½ at the face. A voxel that is not finite counts as the
  * mean.
  *
  * Correlations are computed by Fourier transforms, of the whole tomogram or of parts of it (`memory`); orientations take 2 or 4 bytes per
@@ -273,7 +274,11 @@ async function* searchParts(source: VolumeSource, search: Search): AsyncGenerato
     const padded = await readWithMargin(source, box, half, signal);
     const transform = await RealTransform.of(transformShape(padded.shape));
     const table = whitening && transferTable(transform, voxelSize, whitening);
-    const part = await withTurns(preparePart(padded, transform, { comparison, whitening: table, allocate }), signal);
+    const place = { start: box.start, shape: grid.shape };
+    const part = await withTurns(
+      preparePart(padded, transform, { comparison, place, whitening: table, allocate }),
+      signal,
+    );
     const counters = allocate ? new Int32Array(new SharedArrayBuffer(8)) : new Int32Array(2);
     const best = await searchTogether(
       { kind: 'rotations', comparison, part, rotations, counters },

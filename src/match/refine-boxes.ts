@@ -3,7 +3,7 @@ import { quadraticFit } from '../peaks/refine.ts';
 import type { Rotation } from '../picks/rotation.ts';
 import type { Zyx } from '../space/grid.ts';
 import { contiguousVolume } from '../volume/volume.ts';
-import { type Comparison, correlator, preparePart, templateTurner } from './correlate.ts';
+import { type Comparison, correlator, type PartPlace, preparePart, templateTurner } from './correlate.ts';
 import { RealTransform, transformShape } from './fft.ts';
 import { rotationsNear } from './rotations.ts';
 
@@ -18,6 +18,8 @@ export interface PeakBox {
   /** C-order, a cube: {@link REACH} and the half of the comparison on each side of the middle voxel. */
   readonly voxels: Float32Array;
   readonly rotation: Rotation;
+  /** Where the places lie that are tried. */
+  readonly place: PartPlace;
 }
 
 /** Peaks to refine. */
@@ -57,9 +59,9 @@ export async function refineBoxes(
   const transform = await RealTransform.of(boxTransformShape(comparison.half));
   const edge = EDGE + 2 * comparison.half;
   const refined: RefinedPeak[] = [];
-  for (const { voxels, rotation: coarse } of boxes) {
+  for (const { voxels, place, rotation: coarse } of boxes) {
     const padded = contiguousVolume(voxels.slice(), [edge, edge, edge]);
-    const part = await withTurns(preparePart(padded, transform, { comparison, whitening }), signal);
+    const part = await withTurns(preparePart(padded, transform, { comparison, place, whitening }), signal);
     const correlate = correlator(part, transform);
     const best = { score: Number.NEGATIVE_INFINITY, rotation: coarse, at: 0, scores: new Float32Array(EDGE ** 3) };
     const consider = async (rotation: Rotation) => {

@@ -1,6 +1,6 @@
 import { withTurns } from '../core/concurrency.ts';
-import { boxShape, type Zyx } from '../space/grid.ts';
-import { contiguousVolume, readInto, type VolumeSource } from '../volume/volume.ts';
+import { voxelCount, type Zyx } from '../space/grid.ts';
+import { contiguousVolume, readInto, type Volume, type VolumeSource } from '../volume/volume.ts';
 import { RealTransform, transformShape } from './fft.ts';
 import { frequencyAt, type Transfer } from './transfer.ts';
 
@@ -18,25 +18,15 @@ const FLOOR = 1e-4;
  * @param voxelSize - In Å.
  */
 export async function whiteningOf(source: VolumeSource, voxelSize: number, signal?: AbortSignal): Promise<Transfer> {
-  const { shape } = source.grid;
-  const edges = shape.map((length) => Math.min(EDGE, length)) as unknown as Zyx;
+  const edges = source.grid.shape.map((length) => Math.min(EDGE, length)) as unknown as Zyx;
   const transform = await RealTransform.of(transformShape(edges));
   const spectrum = transform.newSpectrum();
   const step = 1 / (EDGE * voxelSize);
   const power = new Float64Array(Math.ceil((Math.sqrt(3) * EDGE) / 2) + 2);
   const counts = new Float64Array(power.length);
-  const starts = ([0, 1, 2] as const).map((axis) => startsOf(shape[axis], edges[axis]));
-  for (const z of starts[0]!) {
-    for (const y of starts[1]!) {
-      for (const x of starts[2]!) {
-        const box = { start: [z, y, x], end: [z + edges[0], y + edges[1], x + edges[2]] } as const;
-        const volume = contiguousVolume(new Float32Array(edges[0] * edges[1] * edges[2]), boxShape(box));
-        await readInto(source, box, volume.data, { signal });
-        centreAndFade(volume.data, edges);
-        await withTurns(transform.forward(volume, spectrum), signal);
-        addPower(spectrum, transform, { voxelSize, step, power, counts });
-      }
-    }
+  for await (const volume of fadedBoxes(source, { edges, boxes: BOXES, signal })) {
+    await withTurns(transform.forward(volume, spectrum), signal);
+    addPower(spectrum, transform, { voxelSize, step, power, counts });
   }
   for (let i = 0; i < power.length; i++) power[i] = counts[i] > 0 ? power[i] / counts[i] : 0;
   const most = power.reduce((a, b) => Math.max(a, b));
@@ -49,10 +39,38 @@ export async function whiteningOf(source: VolumeSource, voxelSize: number, signa
   };
 }
 
+/** Options of {@link fadedBoxes}. */
+interface FadedBoxesOptions {
+  /** Of the boxes. */
+  readonly edges: Zyx;
+  /** Maximum number of boxes along each axis. */
+  readonly boxes: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Boxes spread over a volume, with mean 0 and fading to their faces, one at a time. */
+export async function* fadedBoxes(
+  source: VolumeSource,
+  { edges, boxes, signal }: FadedBoxesOptions,
+): AsyncGenerator<Volume, void, undefined> {
+  const starts = edges.map((edge, axis) => startsOf(source.grid.shape[axis]!, edge, boxes));
+  for (const z of starts[0]!) {
+    for (const y of starts[1]!) {
+      for (const x of starts[2]!) {
+        const box = { start: [z, y, x], end: [z + edges[0], y + edges[1], x + edges[2]] } as const;
+        const volume = contiguousVolume(new Float32Array(voxelCount(edges)), edges);
+        await readInto(source, box, volume.data, { signal });
+        centreAndFade(volume.data, edges);
+        yield volume;
+      }
+    }
+  }
+}
+
 /** Where boxes begin along an axis. */
-function startsOf(length: number, edge: number): number[] {
+function startsOf(length: number, edge: number, boxes: number): number[] {
   const room = length - edge;
-  const count = Math.min(BOXES, 1 + Math.floor(room / edge));
+  const count = Math.min(boxes, 1 + Math.floor(room / edge));
   return Array.from({ length: count }, (_, i) => Math.round((room * (i + 1)) / (count + 1)));
 }
 

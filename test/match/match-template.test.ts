@@ -145,6 +145,12 @@ function filtered(
   });
 }
 
+/** √½ at a face, 1 from half of the ball's radius on. */
+function inside(voxel: Zyx, shape: Zyx, half: number): number {
+  const distances = voxel.flatMap((at, axis) => [at, shape[axis]! - 1 - at]);
+  return distances.reduce((product, distance) => product * Math.sqrt(Math.min(1, 0.5 + distance / half)), 1);
+}
+
 function bruteForce(values: Float32Array, shape: Zyx, template: Template, search: BruteForce) {
   const { rotations, half, weightAt, filter, box } = search;
   const side = 2 * half + 1;
@@ -192,7 +198,7 @@ function bruteForce(values: Float32Array, shape: Zyx, template: Template, search
         sum += masked[i]! * value;
         squares += masked[i]! * value * value;
       }
-      const score = product / norm / Math.sqrt(squares - sum ** 2 / weight);
+      const score = (product / norm / Math.sqrt(squares - sum ** 2 / weight)) * inside([z, y, x], shape, half);
       if (score > best[at]!) {
         second[at] = best[at]!;
         best[at] = score;
@@ -232,7 +238,7 @@ describe('matchTemplate beside a search by the definition', () => {
     }
   });
 
-  const box: Zyx = [9, 9, 12];
+  const box: Zyx = [15, 15, 16];
   const wavelength = 0.0196875;
   const blob = () => {
     const edge = template.volume.shape[0];
@@ -282,7 +288,7 @@ describe('matchTemplate beside a search by the definition', () => {
           });
           const phase = Math.PI * wavelength * (z * z + y * y + x * x) * 40_000;
           const contrast = Math.sqrt(1 - 0.07 ** 2) * Math.sin(phase) + 0.07 * Math.cos(phase);
-          return Math.min(...away) <= 0.5 / (9 * 20) ? Math.abs(contrast) : 0;
+          return Math.min(...away) <= 0.5 / (15 * 20) ? Math.abs(contrast) : 0;
         },
       }),
     ],
