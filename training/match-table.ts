@@ -3,7 +3,7 @@
  *
  *     npm run build
  *     npx tsx training/match-table.ts [--tomograms 20] [--first 970000] [--shape 184,256,256] [--step 20] [--peaks 2000]
- *     npx tsx training/match-table.ts --empty [--tomograms 4] [--shape 64,160,160] [--step 30] [--peaks 60]
+ *     npx tsx training/match-table.ts --empty [--tomograms 4] [--scene membranes] [--shape 64,160,160] [--step 30] [--peaks 60]
  *
  * The template is the simulator's own density, whose frame is that of the truth. The first prints, of each tomogram, F1 at the threshold
  * that was chosen and at the best one, the share of the ribosomes that the candidates hold, and the median error of their orientations.
@@ -29,6 +29,7 @@ const { values } = parseArgs({
     empty: { type: 'boolean', default: false },
     tomograms: { type: 'string' },
     first: { type: 'string', default: '970000' },
+    scene: { type: 'string' },
     shape: { type: 'string' },
     step: { type: 'string' },
     peaks: { type: 'string' },
@@ -155,6 +156,7 @@ async function absent(): Promise<void> {
     '| what there is | tomograms | expected | found | highest score / that of one expected |\n|---|---|---|---|---|',
   );
   for (const [name, scene] of Object.entries(scenes)) {
+    if (!name.includes(values.scene ?? '')) continue;
     let found = 0;
     let highest = 0;
     for (let seed = first; seed < first + tomograms; seed++) {

@@ -15,6 +15,7 @@ import { numbered } from '../formats/file-context.ts';
 import type { MissingWedge } from '../match/transfer.ts';
 import { matchThreads } from '../node/match-threads.ts';
 import { isVolume } from '../node/open-project.ts';
+import { overlayClaims } from '../node/overlay-claims.ts';
 import { tomogramNameOf } from '../page/tomogram-name.ts';
 import { picksFromCandidates } from '../picks/candidates.ts';
 import { formatZyx } from '../space/grid.ts';
@@ -39,6 +40,9 @@ export interface MatchInput
       | 'config'
       | 'run'
       | 'shard'
+      | 'claim'
+      | 'lease'
+      | 'memory'
       | 'tomogram'
       | 'userId'
       | 'sessionId'
@@ -65,6 +69,12 @@ export interface MatchInput
   readonly angleStep?: number | undefined;
   readonly tiltRange?: readonly [number, number] | undefined;
   readonly tiltAxis?: MissingWedge['tiltAxis'];
+  /** In µm. */
+  readonly defocus?: number | undefined;
+  readonly voltage?: number | undefined;
+  readonly sphericalAberration?: number | undefined;
+  readonly amplitudeContrast?: number | undefined;
+  readonly phasesFlipped?: true | undefined;
   readonly whiten?: true | undefined;
   /** Peaks of the coarse search that the fine one looks at. */
   readonly peaks?: number | undefined;
@@ -72,10 +82,20 @@ export interface MatchInput
   readonly minDistance?: number | undefined;
 }
 
+/** What is told of the microscope beside the defocus. */
+const ofTransfer = {
+  voltage: '--voltage',
+  sphericalAberration: '--spherical-aberration',
+  amplitudeContrast: '--amplitude-contrast',
+  phasesFlipped: '--phases-flipped',
+} as const;
+
 /** Options of a project, which a single volume has not. */
 const ofProjects = {
   run: '--run',
   shard: '--shard',
+  claim: '--claim',
+  lease: '--lease',
   tomogram: '--tomogram',
   userId: '--user-id',
   sessionId: '--session-id',
@@ -91,6 +111,14 @@ export async function match(terminal: Terminal, input: MatchInput): Promise<Outc
   }
   if (input.tiltAxis !== undefined && input.tiltRange === undefined) {
     throw new UsageError('--tilt-axis is that of --tilt-range; give both');
+  }
+  if (input.lease !== undefined && input.claim === undefined) {
+    throw new UsageError('--lease is that of --claim; give both');
+  }
+  if (input.memory === 'low') throw new UsageError('--memory of match is a size, such as 700MB or 2GB');
+  for (const [option, flag] of Object.entries(ofTransfer)) {
+    if (input.defocus !== undefined || input[option as keyof typeof ofTransfer] === undefined) continue;
+    throw new UsageError(`${flag} is that of --defocus; give both`);
   }
   return (await isVolume(input.config)) ? matchFile(terminal, input) : matchRuns(terminal, input);
 }
@@ -117,10 +145,14 @@ function searchOptions(
 ): Omit<MatchCandidatesOptions, 'mask' | 'onProgress'> {
   const { object, contrast, symmetry, angleStep, tiltRange, tiltAxis, whiten, threshold, maxFalse, minDistance } =
     input;
+  const { defocus, voltage, sphericalAberration, amplitudeContrast, phasesFlipped, memory } = input;
   return {
     ...{ object, contrast, symmetry, angleStep, whiten, threshold, maxFalse, minDistance },
     radius: input.radius ?? radius,
     wedge: tiltRange && { tiltRange, tiltAxis },
+    ctf:
+      defocus === undefined ? undefined : { defocus, voltage, sphericalAberration, amplitudeContrast, phasesFlipped },
+    memory: memory === 'low' ? undefined : memory,
     candidatesPerObject: input.peaks,
     threads: matchThreads({ threads: input.threads }),
   };
@@ -173,6 +205,7 @@ async function matchRuns(terminal: Terminal, input: MatchInput): Promise<Outcome
   const options: MatchProjectOptions = {
     ...searching,
     ...{ runs: names && runs.map(({ name }) => name), shard, tomogram, voxelSpacing, userId, sessionId },
+    claim: input.claim && overlayClaims(project, { lease: input.lease }),
     ...{ resume, overwrite, retries, max, signal, templateName: basename(template) },
     onStart: starts.onStart,
     onProgress: bars.update,
@@ -187,10 +220,21 @@ async function matchRuns(terminal: Terminal, input: MatchInput): Promise<Outcome
   const counts = summaries.flatMap(({ run, picks }) => (picks === undefined ? [] : [{ run, counts: picks }]));
   const failed = summaries.length - counts.length;
   const picks = counts.length > 0 ? project.overlayLocation : undefined;
-  if (counts.length > 0) terminal.print('', ...countTable('picks', { runs: counts }), '', ...maxFalseLines(summaries));
+  if (counts.length > 0) terminal.print('', ...countTable('picks', { runs: counts }), '', ...estimateLines(summaries));
   terminal.print(...fileLines({ picks }), ...(failed > 0 ? [`${failed} of ${summaries.length} runs failed`] : []));
   const document: MatchDocument = { runs: summaries, ...written.names, ...(picks && { picks }), warnings };
   return { json: document, failed: failed > 0 };
+}
+
+/** The thresholds that were chosen, and what they do not count. */
+function estimateLines(summaries: readonly RunSummary[]): string[] {
+  const lines = maxFalseLines(summaries);
+  if (lines.length === 0) return [];
+  return [
+    ...lines,
+    'the estimate is of noise alone: where there are membranes, gold or similar particles, look at the picks, or give a --threshold',
+    '',
+  ];
 }
 
 /** The fields of `finished`, the last line of `match --json`. */
@@ -253,7 +297,7 @@ async function matchFile(terminal: Terminal, input: MatchInput): Promise<Outcome
   terminal.print(
     ...countTable('picks', { runs: [{ run, counts }] }),
     '',
-    ...maxFalseLines([summary]),
+    ...estimateLines([summary]),
     ...fileLines({ out: file }),
   );
   const document: MatchDocument = { runs: [summary], out: file, warnings: [] };

@@ -277,15 +277,8 @@ function defineDetect(program: Command, run: RunCommand): void {
     .argument('<config>', 'copick project file, such as copick.json, or a volume: MRC, TIFF or OME-Zarr')
     .addOption(ofSearches.run())
     .addOption(ofSearches.shard())
-    .option(
-      '--claim',
-      'share the runs with other processes that see the overlay: each takes the next run that is neither done nor taken',
-    )
-    .option(
-      '--lease <seconds>',
-      'take over a run of --claim from a process that gave no sign of life for so long (default: 300)',
-      numberFrom(1.5),
-    )
+    .addOption(ofSearches.claim())
+    .addOption(ofSearches.lease())
     .option('--object <name...>', 'look only for these objects; picks of others are not touched (default: all)')
     .addOption(ofSearches.tomogram())
     .addOption(ofSearches.model())
@@ -392,6 +385,16 @@ const ofSearches = {
       '--shard <k/n>',
       'search only share K of N of the runs; auto: that of the task of a job array, auto/N: of N shares',
     ).argParser(parseShard),
+  claim: () =>
+    new Option(
+      '--claim',
+      'share the runs with other processes that see the overlay: each takes the next run that is neither done nor taken',
+    ),
+  lease: () =>
+    new Option(
+      '--lease <seconds>',
+      'take over a run of --claim from a process that gave no sign of life for so long (default: 300)',
+    ).argParser(numberFrom(1.5)),
   tomogram: () =>
     new Option(
       '--tomogram <type@spacing>',
@@ -463,6 +466,15 @@ function defineMatch(program: Command, run: RunCommand): void {
       parseTilts,
     )
     .addOption(new Option('--tilt-axis <axis>', 'axis of the tilts (default: y)').choices(['x', 'y']))
+    .option(
+      '--defocus <length>',
+      'underfocus in µm of tomograms that were not corrected for contrast transfer (default: corrected)',
+      numberFrom(-100),
+    )
+    .option('--voltage <kilovolts>', 'of the microscope, with --defocus (default: 300)', numberFrom(1))
+    .option('--spherical-aberration <mm>', 'of the microscope, with --defocus (default: 2.7)', numberFrom(0))
+    .option('--amplitude-contrast <share>', 'of the contrast, with --defocus (default: 0.07)', parseShare)
+    .option('--phases-flipped', 'the reconstruction has flipped phases, with --defocus')
     .option('--whiten', 'let all resolutions count alike, by the spectrum of the tomogram')
     .option(
       '--peaks <number>',
@@ -479,6 +491,8 @@ function defineMatch(program: Command, run: RunCommand): void {
     .option('--max <number>', 'maximum number of picks of a tomogram: the best ones', wholeNumber(1))
     .addOption(ofSearches.run())
     .addOption(ofSearches.shard())
+    .addOption(ofSearches.claim())
+    .addOption(ofSearches.lease())
     .addOption(ofSearches.tomogram())
     .addOption(ofSearches.userId())
     .addOption(ofSearches.sessionId())
@@ -494,6 +508,11 @@ function defineMatch(program: Command, run: RunCommand): void {
       '--threads <number>',
       'threads of the search (default: the processors that the scheduler gives; without one, all)',
       wholeNumber(1),
+    )
+    .option(
+      '--memory <size>',
+      'memory of the coarse search: a size such as 700MB or 2GB (default: 1GB); larger tomograms are searched in parts',
+      parseMemory,
     )
     .addOption(ofSearches.out())
     .addOption(ofSearches.to())

@@ -286,7 +286,7 @@ interface MeasureNoiseOptions {
 /** Peaks of noise that are refined, at most so many for each that is refined of the tomogram; and pieces of noise that are searched for them. */
 const NOISE_PEAKS = 150;
 const NOISE_SHARE = 5;
-const NOISE_PIECES = 4;
+const NOISE_PIECES = 2;
 
 /** Searches in noise of the tomogram's own spectrum, as in the tomogram. */
 async function measureNoise(

@@ -6,6 +6,7 @@ import {
   callback,
   count,
   optional,
+  positiveCount,
   project as projectRule,
   type RulesFor,
   requireArgument,
@@ -17,6 +18,7 @@ import { makeTemplate, type TemplateShape } from '../match/template.ts';
 import { type PickingOptions, pickingRules } from '../picks/candidates.ts';
 import { voxelCount } from '../space/grid.ts';
 import { readInto, type VolumeSource } from '../volume/volume.ts';
+import { claimsRule } from './claims.ts';
 import type { OpenSearch } from './detect-run.ts';
 import { type MatchCandidatesOptions, matchCandidates, matchRules } from './match-candidates.ts';
 import { type DetectProjectOptions, type ProjectProgress, searchProject } from './project.ts';
@@ -28,7 +30,7 @@ export interface MatchProjectOptions
   extends Omit<MatchCandidatesOptions, 'mask' | 'onProgress'>,
     ProjectRunsOptions,
     Pick<PickingOptions, 'max'>,
-    Pick<DetectProjectOptions, 'retries'> {
+    Pick<DetectProjectOptions, 'retries' | 'claim' | 'jobs'> {
   /** What the template is called where it is recorded, such as the name of its file. @defaultValue the name of the object */
   readonly templateName?: string | undefined;
   readonly onProgress?: ((progress: ProjectProgress) => void) | undefined;
@@ -40,6 +42,8 @@ const walkRules: RulesFor<MatchProjectOptions> = {
   ...runsRules,
   max: pickingRules.max,
   retries: /* @__PURE__ */ optional(count),
+  jobs: /* @__PURE__ */ optional(positiveCount),
+  claim: /* @__PURE__ */ optional(claimsRule),
   templateName: /* @__PURE__ */ optional(text),
   onProgress: /* @__PURE__ */ optional(callback),
   onWarning: /* @__PURE__ */ optional(callback),

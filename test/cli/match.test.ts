@@ -54,6 +54,26 @@ describe('cryoet-picks match', { timeout: 300_000 }, () => {
     expect(other.stderr).toMatch(/model\.card\.whiten was false, is true/);
   });
 
+  it('match shares runs with --claim, and leaves to others what they have done', async () => {
+    const shared = [...quick, '--user-id', 'shared', '--claim', '--lease', '60', '--memory', '200MB', '--json'];
+    const first = finishedOf(await captureCli(['match', config!, ...shared]));
+    expect(first.runs).toHaveLength(1);
+    const [run] = await (await openProject(config!)).runs();
+    const files = await run!.picks({ userId: 'shared', sessionId: '0', object: 'ribosome' });
+    expect(files).toHaveLength(first.runs[0].picks.ribosome);
+    const second = await captureCli(['match', config!, ...shared]);
+    expect(second.exitCode).toBe(0);
+    expect(finishedOf(second).runs).toEqual([]);
+  });
+
+  it('match records the contrast transfer that it was told, and so does not take picks with another for its own', async () => {
+    const told = [...quick, '--user-id', 'transfer', '--defocus', '3', '--phases-flipped'];
+    expect((await captureCli(['match', config!, ...told])).exitCode).toBe(0);
+    const other = await captureCli(['match', config!, ...told, '--voltage', '200', '--resume']);
+    expect(other.exitCode).toBe(1);
+    expect(other.stderr).toMatch(/model\.card\.ctf/);
+  });
+
   it('match writes the picks of a volume with angles to a file of RELION', async () => {
     const out = join(folder, 'picks.star');
     const { exitCode, stderr } = await captureCli(['match', volume!, ...quick, '--out', out, '--to', 'relion5']);
@@ -83,6 +103,14 @@ describe('cryoet-picks match', { timeout: 300_000 }, () => {
     ['a volume without a place for its picks', () => [volume!, ...quick], /give --out picks\.star --to relion5/],
     ['a project with a file for its picks', () => [config!, ...quick, '--out', 'a.star'], /cryoet-picks convert /],
     ['two ways to choose', () => [volume!, ...quick, '--max-false', '0.1', '--out', unwritten], /give one of them/],
+    ['a voltage without a defocus', () => [volume!, ...template, '--voltage', '200'], /--voltage is that of --defocus/],
+    ['a lease without a claim', () => [config!, ...template, '--lease', '60'], /--lease is that of --claim/],
+    [
+      'to share a single volume',
+      () => [volume!, ...quick, '--claim', '--out', unwritten],
+      /--claim applies to copick pr/,
+    ],
+    ['little memory without a number', () => [config!, ...quick, '--memory', 'low'], /--memory of match is a size/],
     [
       'an axis without tilts',
       () => [volume!, ...template, '--tilt-axis', 'x', '--out', unwritten],

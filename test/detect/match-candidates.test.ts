@@ -87,7 +87,7 @@ describe('matchCandidates', { timeout: 200_000 }, () => {
     expect(ribosomes).toHaveLength(14);
     const candidates = await matchCandidates(sourceFromArray(volume, grid), mapOf('ribosome'), {
       ...options,
-      angleStep: 20,
+      angleStep: 30,
       candidatesPerObject: Math.floor((2000 * 64 * 192 * 192) / (184 * 630 * 630)),
     });
     const found = picksFromCandidates(candidates, { thresholds: candidates.lowestThresholds });
