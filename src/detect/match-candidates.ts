@@ -310,7 +310,12 @@ async function measureNoise(
     const isInside = ({ position }: ParticlePick) =>
       nearestVoxel(source.grid, position).every((at, axis) => at >= margin && at < margin + shape[axis]!);
     const found = (await coarsePeaks(piece, quiet)).filter(isInside).sort((a, b) => b.score - a.score);
-    const peaks = await finePeaks(found.slice(0, wanted), { ...piece, comparison, whitening, given: quiet });
+    const peaks = await finePeaks(found.slice(0, wanted - scores.length), {
+      ...piece,
+      comparison,
+      whitening,
+      given: quiet,
+    });
     for (const { score } of suppressNearby(peaks.map(toPick), { minDistance })) scores.push(score);
     voxels += voxelCount(shape) / share;
     if (scores.length >= wanted / 2) break;

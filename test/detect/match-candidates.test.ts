@@ -79,24 +79,6 @@ describe('matchCandidates', { timeout: 200_000 }, () => {
     expect(found.thresholds).toEqual({ ribosome: found.chosen.threshold });
   });
 
-  it('matchCandidates has the true particles among as few peaks as 2,000 are of a whole tomogram', async () => {
-    const shape = [64, 192, 192] as const;
-    const counts = { ribosome: 14, 'apo-ferritin': 10, thyroglobulin: 8, 'virus-like-particle': 3 };
-    const { volume, grid, picks } = await simulateTomogram({ shape, seed: 11, counts });
-    const ribosomes = picks.filter(({ object }) => object === 'ribosome');
-    expect(ribosomes).toHaveLength(14);
-    const candidates = await matchCandidates(sourceFromArray(volume, grid), mapOf('ribosome'), {
-      ...options,
-      angleStep: 30,
-      candidatesPerObject: Math.floor((2000 * 64 * 192 * 192) / (184 * 630 * 630)),
-    });
-    const found = picksFromCandidates(candidates, { thresholds: candidates.lowestThresholds });
-    const missed = ribosomes.filter(
-      (one) => !found.some(({ position }) => squaredDistance(position, one.position) < 75 ** 2),
-    );
-    expect(missed).toEqual([]);
-  });
-
   it('matchCandidates tells how far it is, first of the orientations, then of the peaks', () => {
     const stages = progress.map(({ stage }) => stage);
     expect(stages.lastIndexOf('rotations')).toBeLessThan(stages.indexOf('picks'));
