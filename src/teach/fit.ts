@@ -1,6 +1,6 @@
-import { replaceAxis, toPhysical, type Zyx } from '../space/grid.ts';
+import { replaceAxis, toPhysical, voxelCount, type Zyx } from '../space/grid.ts';
 import type { TomogramFeatures } from './feature-map.ts';
-import type { Head } from './head.ts';
+import { type Head, headSlabs } from './head.ts';
 import { isWithin, type Lesson, type Place } from './lesson.ts';
 import { type Coefficients, fitLogistic, logitOf, type Samples } from './logistic.ts';
 import { BOX_EDGES, meansAround } from './surroundings.ts';
@@ -29,7 +29,12 @@ const [REJECTS_COUNT, FULL_REJECTS] = [0.03, 10];
  * Of a pick or reject there are the cells that share a face with its own, too: picks are no more exact, and the head learns to be high
  * all over the middle of a particle. Picks count 1 together, and so does the background: a balance of classes.
  */
-export function samplesOf(lesson: Lesson, others: readonly Place[], background: readonly Place[]): LessonSamples {
+export function samplesOf(
+  lesson: Lesson,
+  others: readonly Place[],
+  background: readonly Place[],
+  hard?: HardCells,
+): LessonSamples {
   const { picks, rejects } = lesson;
   const refused = [
     ...rejects,
@@ -40,7 +45,8 @@ export function samplesOf(lesson: Lesson, others: readonly Place[], background: 
     ...picks.map((place, i) => ({ place, pick: i, isReject: false })),
     ...refused.map((place) => ({ place, pick: -1, isReject: true })),
   ].map((group) => ({ ...group, values: meansAround(group.place.map, cellsAround(group.place)) }));
-  const ownRows = groups.reduce((sum, { values }) => sum + values.length / featureCount, 0);
+  const hardPlaces = hard?.places ?? [];
+  const ownRows = groups.reduce((sum, { values }) => sum + values.length / featureCount, 0) + hardPlaces.length;
   const rows = ownRows + background.length;
   const samples = {
     values: new Float64Array(rows * featureCount),
@@ -60,7 +66,8 @@ export function samplesOf(lesson: Lesson, others: readonly Place[], background: 
     samples.weights.fill((isReject ? rejectsCount / refused.length : 1 / picks.length) / (end - row), row, end);
     row = end;
   }
-  for (const [map, places] of byMap(background)) {
+  if (hard !== undefined) samples.weights.fill(hard.share / hardPlaces.length, row, ownRows);
+  for (const [map, places] of [...byMap(hardPlaces), ...byMap(background)]) {
     const values = meansAround(
       map,
       places.map(({ cell }) => cell),
@@ -72,6 +79,10 @@ export function samplesOf(lesson: Lesson, others: readonly Place[], background: 
   for (let i = 0; i < samples.values.length; i++) {
     const k = i % featureCount;
     samples.values[i] = (samples.values[i] - mean[k]) / deviation[k];
+  }
+  // The hard cells stand for these.
+  for (let i = ownRows; hard !== undefined && hardPlaces.length > 0 && i < rows; i++) {
+    if (logitOf(samples.values, i, featureCount, hard.coefficients) > hard.threshold) samples.weights[i] = 0;
   }
   return { ...samples, lesson, featureCount, mean, deviation };
 }
@@ -117,21 +128,67 @@ const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
 /** Distance of background from picks, relative to the radius of their object. */
 const BACKGROUND_DISTANCE = 1.5;
 
+/** Cells that a first head takes for the object rather than all others: what of the background decides on the next head. */
+export interface HardCells {
+  readonly places: readonly Place[];
+  /** Their share of the background, for which the places stand. */
+  readonly share: number;
+  /** The first head, and the logit that is theirs alone. */
+  readonly coefficients: Coefficients;
+  readonly threshold: number;
+}
+
+/** Share of the background that is hard, and cells of it at most. */
+const [HARD_SHARE, MAX_HARD_CELLS] = [0.03, 4000];
+
+/**
+ * Finds the hard cells of all tomograms that were picked. Cells spread evenly hardly ever are; to know as many of these, it would take
+ * thirty times as many. Particles without a pick are among them, but no more than they are among all cells.
+ */
+export async function hardCells(samples: LessonSamples, lessons: readonly Lesson[]): Promise<HardCells> {
+  const { lesson, featureCount, values, labels, pickOf, isReject } = samples;
+  const coefficients = fitHead(samples, { withRejects: false });
+  const even = [...labels.keys()].filter((row) => pickOf[row]! < 0 && isReject[row] === 0);
+  const logits = Float64Array.from(even, (row) => logitOf(values, row, featureCount, coefficients)).sort();
+  const threshold = logits[Math.floor((1 - HARD_SHARE) * logits.length)]!;
+  const share = logits.filter((logit) => logit > threshold).length / logits.length;
+  const maps = [...new Set(lesson.picks.map(({ map }) => map))];
+  const places: Place[] = [];
+  for (const map of maps) {
+    for await (const { scores } of headSlabs(map, [headOf(samples, coefficients)], { activated: false })) {
+      const above: number[] = [];
+      scores.data.forEach((logit, index) => {
+        if (logit > threshold) above.push(index);
+      });
+      const every = Math.max(1, Math.ceil((above.length * maps.length) / MAX_HARD_CELLS));
+      const own = above.filter((_, i) => i % every === 0).map((index) => placeAt(map, index));
+      places.push(...own.filter((place) => !isNearPick(place, lessons)));
+    }
+  }
+  return { places, share: places.length > 0 ? share : 0, coefficients, threshold };
+}
+
+function placeAt(map: TomogramFeatures, index: number): Place {
+  const [, height, width] = map.grid.shape;
+  const cell: Zyx = [Math.floor(index / (height * width)), Math.floor(index / width) % height, index % width];
+  return { map, cell, position: toPhysical(map.grid, cell) };
+}
+
+function isNearPick(place: Place, lessons: readonly Lesson[]): boolean {
+  return lessons.some(({ picks, radius }) => picks.some((pick) => isWithin(pick, place, BACKGROUND_DISTANCE * radius)));
+}
+
 /** Cells spread evenly over all tomograms that were picked, none near a pick of any object. */
 export function backgroundOf(lessons: readonly Lesson[], count: number): Place[] {
   const maps = [...new Set(lessons.flatMap(({ picks }) => picks.map(({ map }) => map)))];
   const places: Place[] = [];
   for (const map of maps) {
-    const [depth, height, width] = map.grid.shape;
-    const size = depth * height * width;
+    const size = voxelCount(map.grid.shape);
     const wanted = Math.min(size, Math.ceil(count / maps.length));
     const indices = Uint32Array.from({ length: wanted }, (_, i) => (((i + 1) * GOLDEN_RATIO) % 1) * size).sort();
     for (const index of indices) {
-      const cell: Zyx = [Math.floor(index / (height * width)), Math.floor(index / width) % height, index % width];
-      const place = { map, cell, position: toPhysical(map.grid, cell) };
-      const isNear = ({ picks, radius }: Lesson) =>
-        picks.some((pick) => isWithin(pick, place, BACKGROUND_DISTANCE * radius));
-      if (!lessons.some(isNear)) places.push(place);
+      const place = placeAt(map, index);
+      if (!isNearPick(place, lessons)) places.push(place);
     }
   }
   return places;

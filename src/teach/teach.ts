@@ -26,7 +26,7 @@ import { setsOf, type ThresholdSet } from '../inference/thresholds.ts';
 import type { RunPicks } from '../picks/pick.ts';
 import type { ScoreSlab } from '../tiles/blend.ts';
 import type { TomogramFeatures } from './feature-map.ts';
-import { backgroundOf, samplesOf } from './fit.ts';
+import { backgroundOf, hardCells, samplesOf } from './fit.ts';
 import { headSlabs } from './head.ts';
 import { type Learned, learn } from './learn.ts';
 import { type Lesson, lessonsOf } from './lesson.ts';
@@ -66,7 +66,8 @@ export interface Taught {
 /**
  * Teaches a network new objects by a few picks of each: a linear function of its features around a cell, fitted in less than a second.
  *
- * Logistic regression with a ridge penalty, from Fisher's discriminant on; picks and background balance each other, and rejects and the
+ * Logistic regression with a ridge penalty, from Fisher's discriminant on; picks and background balance each other, of which the
+ * cells that a first fit takes for the object are looked at closely, and rejects and the
  * picks of other objects count as background of their own. Fits without each pick in turn tell how well particles are found that it was
  * not shown; from that and from all peaks come thresholds, a learning curve, and whether rejects help. Picks need not be complete: a
  * particle without a pick is hardly ever among the background.
@@ -113,7 +114,8 @@ export async function teach(
   const objects: Learned[] = [];
   for (const lesson of lessons) {
     const others = lessons.flatMap((other) => (other === lesson ? [] : other.picks));
-    const learned = await learn(samplesOf(lesson, others, empty), signal);
+    const first = samplesOf(lesson, others, empty);
+    const learned = await learn(samplesOf(lesson, others, empty, await hardCells(first, lessons)), signal);
     if (learned.rejectsDropped) onWarning?.(droppedWarning(lesson));
     objects.push(learned);
     await eventLoopTurn();

@@ -2,11 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/entry/simulate.ts';
 import { chooseCutOff } from '../../src/teach/cut-off.ts';
 import { blockOf, type TomogramFeatures } from '../../src/teach/feature-map.ts';
+import { backgroundOf, hardCells, samplesOf, sitesOf } from '../../src/teach/fit.ts';
 import { headSlabs } from '../../src/teach/head.ts';
+import { isWithin, type Lesson, lessonsOf } from '../../src/teach/lesson.ts';
 import { fitLogistic, logitOf, type Samples } from '../../src/teach/logistic.ts';
 import { meansAround } from '../../src/teach/surroundings.ts';
 import { fakeSpec } from '../support/identity-model.ts';
 import { joinSlabs } from '../support/score-map.ts';
+import { blobs, featuresOfBlobs, openNetwork, radius } from './blobs.ts';
 
 const random = createRandom(7, 1);
 
@@ -70,6 +73,31 @@ describe('chooseCutOff', () => {
   it('is lower if a missed particle counts more than a false pick', () => {
     const [leftOut, peaks] = [normals(20, 3), [...normals(50, 3), ...normals(500, 0)]];
     expect(chooseCutOff(leftOut, peaks, 4).logit).toBeLessThanOrEqual(chooseCutOff(leftOut, peaks).logit);
+  });
+});
+
+describe('hardCells', () => {
+  it('finds cells that a first head takes for the object, none near a pick, which stand for their share of the background', async () => {
+    const model = await openNetwork();
+    const made = blobs(1);
+    const map = await featuresOfBlobs(model, made);
+    await model.dispose();
+    const picks = [{ run: 'a', picks: made.particles.slice(0, 5) }];
+    const lessons = lessonsOf([map], picks, { rejects: [], radiusOf: () => radius });
+    const [lesson] = lessons as [Lesson];
+    const even = backgroundOf(lessons, 2000);
+    const samples = samplesOf(lesson, [], even);
+    const hard = await hardCells(samples, lessons);
+    const { values } = sitesOf(samples, hard.places, ({ cell }) => [cell]);
+    expect(hard.places.length).toBeGreaterThan(50);
+    for (const [i, place] of hard.places.entries()) {
+      expect(logitOf(values, i, samples.featureCount, hard.coefficients)).toBeGreaterThan(hard.threshold - 1e-3);
+      expect(lesson.picks.some((pick) => isWithin(pick, place, 1.5 * radius))).toBe(false);
+    }
+    const { weights, labels } = samplesOf(lesson, [], even, hard);
+    const background = weights.reduce((sum, weight, row) => sum + (labels[row] === 0 ? weight : 0), 0);
+    expect(background).toBeCloseTo(1, 6);
+    expect(weights.length).toBe(samples.weights.length + hard.places.length);
   });
 });
 
