@@ -47,8 +47,8 @@ export function teacher(page: Page, workspace: Workspace, session: () => ViewSes
     const place = { network, level, tiles, runtime, run, signal, ...reports };
     const { collection } = workspace;
     const pupil = await openPupil(tomogram.place, place);
+    if (signal.aborted) return pupil.end();
     held = { pupil, plan, tomogram, run, collection, voxelSize: grid?.voxelSize[2] };
-    if (signal.aborted) pupil.end();
     live.change({ networkObjects: objectsOf(network.spec) });
     desk.tell(...[...warnings].map((message) => `While computing features: ${message}.`));
   };
@@ -162,7 +162,7 @@ export function whatIsMissing({ object }: Pick<State, 'object'>, told: Told, kno
   if (known.includes(object)) {
     return `The network finds ${object} by itself: press D. To teach it another object, make one by the + beside "Objects". ${howTo}.`;
   }
-  return `${missingFor(object, told) ?? 'Picks'} are missing. ${howTo}.`;
+  return `It takes ${missingFor(object, told) ?? 'more picks'}. ${howTo}.`;
 }
 
 /**

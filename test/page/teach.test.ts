@@ -93,7 +93,7 @@ describePage('Teach in the page of view', ({ open }) => {
     await press(tab, 'e');
     await clickOn(tab, truth.particles.slice(0, 2));
     await press(tab, 't');
-    await expectMessage(tab, /1 more pick of blob are missing|1 more pick of blob is missing/);
+    await expectMessage(tab, /It takes 1 more pick of blob\. Press E/);
     await clickOn(tab, truth.particles.slice(2, 3));
     await expect.poll(() => panel.innerText()).toMatch(/Teach blob\s+3 picks, 0 rejected/);
     await teachFirst(tab, files);
