@@ -258,6 +258,6 @@ export function featureFacts({ network, plan, isOwn }: Pick<Ready, 'network' | '
   return (
     `${networkWords({ network, plan })} First its features are computed, once for this tomogram: some ${counted(minutes, 'minute')} ` +
     `without WebGPU, and about ${Math.ceil(plan.memory / 1e6) + kept} MB of memory, of which ${kept} MB are kept${more}. ` +
-    'Then each T takes about two seconds.'
+    'Then each T takes some seconds.'
   );
 }
