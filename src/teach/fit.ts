@@ -12,6 +12,8 @@ export interface LessonSamples extends Samples {
   readonly pickOf: Int32Array;
   /** Of each sample, whether it is of a reject. */
   readonly isReject: Uint8Array;
+  /** The first sample of the evenly spread background, which are the last; hard cells come before. */
+  readonly evenFrom: number;
   /** Mean and standard deviation of each feature in the background, by which all are scaled. */
   readonly mean: Float64Array;
   readonly deviation: Float64Array;
@@ -84,7 +86,7 @@ export function samplesOf(
   for (let i = ownRows; hard !== undefined && hardPlaces.length > 0 && i < rows; i++) {
     if (logitOf(samples.values, i, featureCount, hard.coefficients) > hard.threshold) samples.weights[i] = 0;
   }
-  return { ...samples, lesson, featureCount, mean, deviation };
+  return { ...samples, lesson, featureCount, evenFrom: ownRows, mean, deviation };
 }
 
 function byMap(places: readonly Place[]): Map<TomogramFeatures, Place[]> {
@@ -146,10 +148,9 @@ const [HARD_SHARE, MAX_HARD_CELLS] = [0.03, 4000];
  * thirty times as many. Particles without a pick are among them, but no more than they are among all cells.
  */
 export async function hardCells(samples: LessonSamples, lessons: readonly Lesson[]): Promise<HardCells> {
-  const { lesson, featureCount, values, labels, pickOf, isReject } = samples;
+  const { lesson } = samples;
   const coefficients = fitHead(samples, { withRejects: false });
-  const even = [...labels.keys()].filter((row) => pickOf[row]! < 0 && isReject[row] === 0);
-  const logits = Float64Array.from(even, (row) => logitOf(values, row, featureCount, coefficients)).sort();
+  const logits = evenLogits(samples, coefficients);
   const threshold = logits[Math.floor((1 - HARD_SHARE) * logits.length)]!;
   const share = logits.filter((logit) => logit > threshold).length / logits.length;
   const maps = [...new Set(lesson.picks.map(({ map }) => map))];
@@ -166,6 +167,17 @@ export async function hardCells(samples: LessonSamples, lessons: readonly Lesson
     }
   }
   return { places, share: places.length > 0 ? share : 0, coefficients, threshold };
+}
+
+/** The logits of the evenly spread background, rising. */
+export function evenLogits(
+  { values, labels, evenFrom, featureCount }: LessonSamples,
+  coefficients: Coefficients,
+): Float64Array {
+  const count = labels.length - evenFrom;
+  return Float64Array.from({ length: count }, (_, i) =>
+    logitOf(values, evenFrom + i, featureCount, coefficients),
+  ).sort();
 }
 
 function placeAt(map: TomogramFeatures, index: number): Place {

@@ -4,7 +4,7 @@ import { type ParticlePick, type RunPicks, toPick } from '../picks/pick.ts';
 import { suppressNearby } from '../picks/suppress.ts';
 import { toVoxel, type Zyx } from '../space/grid.ts';
 import { type CutOff, chooseCutOff } from './cut-off.ts';
-import { cellsAround, fitHead, headOf, type LessonSamples, logitsOf, type Sites, sitesOf } from './fit.ts';
+import { cellsAround, evenLogits, fitHead, headOf, type LessonSamples, logitsOf, type Sites, sitesOf } from './fit.ts';
 import { type Head, headSlabs } from './head.ts';
 import { isWithin, MIN_PICKS, type Place } from './lesson.ts';
 import type { Coefficients } from './logistic.ts';
@@ -93,6 +93,7 @@ export async function learn(samples: LessonSamples, signal: AbortSignal | undefi
     head: { object, weights: head.weights.map((one) => scale * one), bias: scale * (head.bias - cutOff.logit) },
     thresholds: { balanced: 0.5, competition: Math.min(0.5, scoreOf(competition.logit)) },
     picks: picks.length,
+    ...(process.env.DUMP && { debug: { leftOut: best.leftOut, peaks, scale, cut: cutOff.logit, n: cutOff.particles } }),
     rejects: best.withRejects ? lesson.rejects.length : 0,
     rejectsDropped: rejectsDropped && lesson.rejects.length > 0,
     particles: Math.round(cutOff.particles),
@@ -105,8 +106,8 @@ export async function learn(samples: LessonSamples, signal: AbortSignal | undefi
   };
 }
 
-/** Share of the background that is below every candidate. */
-const BELOW_CANDIDATES = 0.97;
+/** Share of the background that is below every candidate. Where particles are dense, many are in the tenth above it. */
+const BELOW_CANDIDATES = 0.9;
 
 /** Candidates of each tomogram, at most. */
 const MAX_CANDIDATES = 1000;
@@ -117,13 +118,10 @@ async function candidatesOf(
   coefficients: Coefficients,
   signal: AbortSignal | undefined,
 ): Promise<Place[]> {
-  const { lesson, featureCount, values } = samples;
-  const { object, radius, picks } = lesson;
+  const { object, radius, picks } = samples.lesson;
   const head = headOf(samples, coefficients);
-  const site = { places: [], values, starts: Uint32Array.from({ length: samples.labels.length + 1 }, (_, i) => i) };
-  const logits = logitsOf(site, featureCount, coefficients);
-  const rising = logits.filter((_, row) => samples.pickOf[row]! < 0 && samples.isReject[row] === 0).sort();
-  const threshold = rising[Math.floor(BELOW_CANDIDATES * (rising.length - 1))] ?? 0;
+  const rising = evenLogits(samples, coefficients);
+  const threshold = rising[Math.floor(BELOW_CANDIDATES * (rising.length - 1))]!;
   const places: Place[] = [];
   for (const map of new Set(picks.map((pick) => pick.map))) {
     const found: ParticlePick[] = [];
