@@ -22,7 +22,7 @@ const RIDGE = 3e-3;
 const FLAT = 1e-3;
 
 /** The smallest share of a step that is tried, and the relative gain below which the fit is done. */
-const [MIN_SHARE, PRECISION] = [1e-3, 1e-9];
+const [MIN_SHARE, PRECISION] = [1e-3, 1e-12];
 
 /** How {@link fitLogistic} goes on from a fit of nearly the same samples. */
 export interface LogisticOptions {
