@@ -46,7 +46,11 @@ const webWorker = defineConfig({
   target: 'es2022',
   platform: 'browser',
   splitting: false,
-  minify: true,
+  // White space stays: with it esbuild would strip the comments by which webpack and Vite leave the import of a runtime alone.
+  esbuildOptions(options) {
+    options.minifySyntax = true;
+    options.minifyIdentifiers = true;
+  },
   noExternal: [/.*/],
 });
 

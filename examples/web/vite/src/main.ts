@@ -1,0 +1,41 @@
+import { type Candidates, picksFromCandidates } from 'cryoet-picks';
+import type { Message } from './search.worker.ts';
+
+const status = document.querySelector<HTMLElement>('#status')!;
+const threshold = document.querySelector<HTMLInputElement>('#threshold')!;
+const count = document.querySelector<HTMLOutputElement>('#count')!;
+const picture = document.querySelector<HTMLCanvasElement>('#picture')!.getContext('2d')!;
+
+const search = new Worker(new URL('./search.worker.ts', import.meta.url), { type: 'module' });
+search.onmessage = ({ data }: MessageEvent<Message>) => {
+  if ('progress' in data) status.textContent = data.progress;
+  else show(data.candidates);
+};
+search.onerror = ({ message }) => {
+  status.textContent = `The search failed: ${message}`;
+};
+
+/** Lets the slider move: picks are made of candidates anew, without the network. */
+function show(candidates: Candidates): void {
+  threshold.min = String(Math.max(...Object.values(candidates.lowestThresholds)));
+  threshold.value = String(Math.max(...Object.values(candidates.thresholds)));
+  threshold.disabled = false;
+  status.textContent = crossOriginIsolated ? 'Searched in threads.' : 'Searched in one thread.';
+  threshold.oninput = () => draw(candidates, Number(threshold.value));
+  draw(candidates, Number(threshold.value));
+}
+
+function draw(candidates: Candidates, thresholds: number): void {
+  const picks = picksFromCandidates(candidates, { thresholds });
+  count.textContent = `${picks.length} particles`;
+  const { width, height } = picture.canvas;
+  const { shape, voxelSize } = candidates.grid;
+  const scale = width / (shape[2] * voxelSize[2]);
+  picture.clearRect(0, 0, width, height);
+  for (const { object, position } of picks) {
+    picture.strokeStyle = `hsl(${candidates.objects.indexOf(object) * 60} 80% 45%)`;
+    picture.beginPath();
+    picture.arc(position.x * scale, position.y * scale, 5, 0, 2 * Math.PI);
+    picture.stroke();
+  }
+}
