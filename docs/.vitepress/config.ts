@@ -6,8 +6,17 @@ import { searchTerms } from './search-terms.ts';
 
 /** What a group of the sidebar lists: its pages in the order of reading. */
 const guides = {
-  'Find particles': ['pick-in-a-file', 'pick-in-a-project', 'remote-data', 'many-tomograms', 'speed-and-memory'],
-  'Look and correct': ['look-at-picks', 'view', 'edit-picks', 'move-thresholds', 'choose-thresholds', 'masks'],
+  'Find particles': ['pick-in-a-file', 'pick-in-a-project', 'remote-data', 'speed-and-memory'],
+  'Many tomograms': ['many-tomograms', 'workflow-engines', 'share-runs-in-a-program'],
+  'Look and correct': [
+    'look-at-picks',
+    'view',
+    'share-the-page',
+    'edit-picks',
+    'move-thresholds',
+    'choose-thresholds',
+    'masks',
+  ],
   'Your own particle': [
     'teach-a-particle',
     'match-a-map',
@@ -16,14 +25,17 @@ const guides = {
     'train-a-network',
   ],
   'Hand over': ['convert-picks', 'score', 'write-volumes', 'simulate'],
-  'Build with it': ['browser'],
-  'When it fails': ['voxel-size-and-contrast', 'install'],
+  'Build with it': ['browser', 'bundlers-and-threads'],
+  'When it fails': ['voxel-size-and-contrast', 'network-goes-wrong', 'install'],
 };
 
 const reference = [
   'cli',
+  'view',
+  'many-tomograms',
   'pipeline',
   'models',
+  'kinds-of-networks',
   'tiling',
   'peaks',
   'matching',
