@@ -158,7 +158,7 @@ async function hasPoints(bytes: Uint8Array): Promise<boolean> {
   return Array.isArray((json as { readonly points?: unknown }).points);
 }
 
-/** Which class number stands for which object in a file; undefined if the format names objects, or there are none. */
+/** Which class number stands for which object in a file; undefined if the format names objects, or the file has no classes. */
 export function classesOf(to: PicksFormatName, objects: NamesByNumber): NamesByNumber | undefined {
   return formatRequirements[to].numbersObjects && Object.keys(objects).length > 0 ? objects : undefined;
 }

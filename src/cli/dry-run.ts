@@ -242,7 +242,7 @@ interface Disk {
 /** Bytes of a pick in its file, of a candidate, compressed, and of the record and the rest of the file of an object. */
 const diskBytes = { pick: 768, candidate: 15, object: 1600 } as const;
 
-/** Searches the tile in the middle of a plan, for its picks and candidates; undefined if it cannot be searched by itself. */
+/** Searches the tile in the middle of a plan, for its picks and candidates; undefined if it cannot be searched alone. */
 async function diskOf(
   source: VolumeSource,
   { tiles, tile, shape }: TilePlan,

@@ -86,7 +86,7 @@ export async function writeWhole(terminal: Terminal, path: string, data: OutputD
   await writeAtomically(resolve(path), bytes, { signal, onWarning, durable: true, mayStream: true });
 }
 
-/** A kind of file, by which {@link openOutput} tells what it may replace. */
+/** A kind of file, by which {@link openOutput} decides what it may replace. */
 export interface FileKind {
   /** With its article, for messages: `a figure (PNG)`. */
   readonly name: string;

@@ -113,7 +113,7 @@ export async function gather(terminal: Terminal, input: GatherInput): Promise<Ou
   const claimed = left.filter((one) => !isFree(one)).map(({ run }) => run);
   const state = { userId, sessionId, expected, done: done.length, failed, missing, differing, claimed };
   terminal.print(stateLine(state));
-  // Whoever claims a run now may claim another one next.
+  // A process that has a run now may claim another one next.
   const isClaimed = claimed.length > 0;
   const command = left.length === 0 ? undefined : await detectCommand(project, gathered, { ...input, left, isClaimed });
   const replacing = { ...input, left: differing, overwrite: true };

@@ -252,7 +252,7 @@ function onGrids(grids: ReadonlyMap<string, RunGrid>, { voxelSize, shape }: Give
   };
 }
 
-/** The grid of a tomogram of a run, to compare with; undefined if there is none, or if its grid is unknown. */
+/** The grid of a tomogram of a run, to compare with; undefined if there is no such tomogram, or its grid is unknown. */
 async function gridIfAny(run: Run, options: RunGridOptions): Promise<RunGrid | undefined> {
   try {
     return await gridOfRun(run, options);

@@ -123,7 +123,7 @@ export async function match(terminal: Terminal, input: MatchInput): Promise<Outc
   return (await isVolume(input.config)) ? matchFile(terminal, input) : matchRuns(terminal, input);
 }
 
-/** Opens the map. @throws {@link UsageError} if it is none, or has no voxel size. */
+/** Opens the map. @throws {@link UsageError} if the file is not a map, or has no voxel size. */
 async function openMap(
   { signal }: Terminal,
   { template: path, templateVoxelSize: voxelSize }: MatchInput,
@@ -311,7 +311,7 @@ interface ForecastOptions {
   readonly searching: MatchCandidatesOptions;
 }
 
-/** Tells what the search of each run takes: of those of one size, the first one is timed. */
+/** Says what the search of each run takes: of those of one size, the first one is timed. */
 async function forecast(
   terminal: Terminal,
   sources: readonly (readonly [run: string, open: () => Promise<VolumeSource>])[],

@@ -364,7 +364,7 @@ function acrossOf({ acrossObjects, acrossDistance }: AcrossFlags): DetectInput['
   throw new UsageError('--across-distance is a distance of --across-objects, which --no-across-objects switches off');
 }
 
-/** A volume is searched by itself, a project run by run. */
+/** A volume is searched alone, a project run by run. */
 async function detectBody(config: string): Promise<CommandBody<DetectInput>> {
   const { isVolume } = await import('../node/open-project.ts');
   if (await isVolume(config)) return (await import('./detect-file.ts')).detectFile;

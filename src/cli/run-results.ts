@@ -37,7 +37,7 @@ export interface TomogramProblem {
   readonly message: string;
 }
 
-/** Tells of runs that are taken up, and keeps when that was. */
+/** Reports the runs that start, and keeps the time of each start. */
 export function startsOf(terminal: Terminal) {
   const started = new Map<string, number>();
   return {

@@ -14,7 +14,7 @@ interface ArrayTask {
   readonly value: string;
   /** The number of the first task that `auto/N` expects: 0 or 1. */
   readonly base: 0 | 1;
-  /** The array, if the scheduler tells it: the numbers of its first and last task, and how many tasks there are. */
+  /** The array, if the scheduler gives it: the numbers of its first and last task, and how many tasks there are. */
   readonly array?: { readonly first: number; readonly last: number; readonly count: number } | undefined;
 }
 
@@ -77,7 +77,7 @@ function arrayTask(environment: Environment): ArrayTask | undefined {
 /**
  * The share that `--shard` asks for.
  *
- * @throws {@link UsageError} if it asks for that of a scheduler's task and there is none, or its place in the array is not certain.
+ * @throws {@link UsageError} if it asks for the share of a scheduler's task and no task is found, or its place in the array is not certain.
  */
 export function chosenShard(option: ShardOption, environment: Environment): Shard {
   if (!('scheduler' in option)) return option;

@@ -112,7 +112,7 @@ export function visibleJson(value: unknown): string {
 }
 
 /**
- * An event, with its time and the process that tells it, as a line of JSON: any number of processes may write to one log. Strings are as
+ * An event, with its time and the process that reports it, as a line of JSON: any number of processes may write to one log. Strings are as
  * those of {@link visibleJson}.
  */
 export function eventLine({ event, ...fields }: TerminalEvent): string {

@@ -149,7 +149,7 @@ interface VolumesOfFolder {
   readonly volumes: readonly Omit<FoundVolume, 'key'>[];
 }
 
-/** Serves each volume by itself, so that nothing beside them can be read. */
+/** Serves each volume separately, so that nothing beside them can be read. */
 async function openVolumes(
   terminal: Terminal,
   { followLinks, voxelSize }: TargetOptions,

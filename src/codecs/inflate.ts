@@ -45,7 +45,7 @@ export async function inflate(
 }
 
 /**
- * The first line of what gzip data hold, with its line feed; all that they hold, if there is none. Decompresses no more than that.
+ * The first line of what gzip data hold, with its line feed; all that they hold, if they have no line feed. Decompresses no more than that.
  *
  * @throws {@link CryoetPicksError} `corrupt-data` if the bytes do not decompress, or the line has more than `maxBytes`.
  */

@@ -62,7 +62,7 @@ export interface FoundVolume {
 const MAX_DEPTH = 3;
 
 /**
- * Tells what lies in a store, as `cryoet-picks view` and its page open it: a copick project, else volumes.
+ * Says what lies in a store, as `cryoet-picks view` and its page open it: a copick project, else volumes.
  *
  * A project has a `copick.json` or another `.json` that is a config, the first by name; or, without a config, the folder
  * `ExperimentRuns`. If there is but one folder and no file, it is looked for in there. Volumes are found by their names, and OME-Zarr

@@ -63,7 +63,7 @@ export interface WriteFilamentsOptions extends ObjectUserSession {
   readonly unknown?: Readonly<Record<string, unknown>> | undefined;
   /** Replace any filaments of the same object, user and session. @defaultValue false */
   readonly overwrite?: boolean | undefined;
-  /** Replace them if they have not changed since they were read with this `version`; `null`: if there are none. */
+  /** Replace them if they have not changed since they were read with this `version`; `null`: if there are no filaments yet. */
   readonly ifVersion?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }

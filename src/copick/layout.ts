@@ -251,7 +251,7 @@ export function fitName(name: string): string | undefined {
 /** The names that a filter accepts, as given or as copick writes them. If absent, it accepts every name. */
 export type NameFilter = string | readonly string[] | undefined;
 
-/** Tells whether a filter accepts a name. */
+/** Whether a filter accepts a name. */
 export function nameFilter(wanted: NameFilter): (name: string) => boolean {
   if (wanted === undefined) return () => true;
   const names = typeof wanted === 'string' ? [wanted] : wanted;
@@ -266,7 +266,7 @@ interface AuthoredFilter {
   readonly sessionId?: NameFilter;
 }
 
-/** Tells whether a filter accepts an entity by its object, user and session. */
+/** Whether a filter accepts an entity by its object, user and session. */
 export function authoredFilter(
   wanted: AuthoredFilter,
 ): (one: { readonly object: string; readonly userId: string; readonly sessionId: string }) => boolean {

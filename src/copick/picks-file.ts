@@ -85,7 +85,7 @@ const fileSchema = v.looseObject({
   run_name: v.nullish(v.string()),
   voxel_spacing: v.nullish(measure),
   unit: v.nullish(v.string()),
-  // Not v.array, which would check every point by itself.
+  // Not v.array, which would check every point separately.
   points: v.nullish(v.instance(Array<unknown>)),
   trust_orientation: v.nullish(v.boolean()),
 });

@@ -233,7 +233,7 @@ export class Run {
   /**
    * Reads the candidates of a user and session, from which `picksFromCandidates` makes picks.
    *
-   * @throws {@link CryoetPicksError} `not-found` if there are none; `corrupt-data` if the file is damaged; `unsupported` if a later
+   * @throws {@link CryoetPicksError} `not-found` if there are no candidates; `corrupt-data` if the file is damaged; `unsupported` if a later
    *   version of this library wrote it; `conflict`, saying what differs, if they belong to another run or were not made as
    *   `expected`.
    */

@@ -104,7 +104,7 @@ export async function openTomogramOf(
     );
   }
   const { where, available } = await describeMissing(tree, run, { voxelSpacing, signal });
-  // Where there is none at all, the folder may have been moved, or its disk be away.
+  // Where no tomogram is found at all, the folder may have been moved, or its disk be away.
   const folder = available.length > 0 ? undefined : locate(tree.static ?? tree.overlay, folderOf('spacing', { run }));
   const inFolder = folder === undefined ? '' : `, in ${folder}`;
   const apart = /@[\d.]+$/.test(type) ? '; give the voxel spacing by the option voxelSpacing' : '';

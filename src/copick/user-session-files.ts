@@ -191,7 +191,7 @@ export async function findMeshes(
 export interface WriteMeshOptions extends ObjectUserSession {
   /** Replace any mesh of the same object, user and session. @defaultValue false */
   readonly overwrite?: boolean | undefined;
-  /** Replace it if it is still of this `version`; `null`: write if there is none. */
+  /** Replace it if it is still of this `version`; `null`: write if there is no such file. */
   readonly ifVersion?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }

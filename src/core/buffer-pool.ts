@@ -8,7 +8,7 @@ export class BufferPool {
     this.#maxArrays = maxArrays;
   }
 
-  /** An array of this length, with old numbers in it; undefined if there is none. Forgets arrays of other lengths. */
+  /** An array of this length, with old numbers in it; undefined if none is left. Forgets arrays of other lengths. */
   take(length: number): Float32Array<ArrayBuffer> | undefined {
     this.#arrays = this.#arrays.filter((array) => array.length === length);
     return this.#arrays.pop();

@@ -103,7 +103,7 @@ export class CryoetPicksError extends Error {
 }
 
 /**
- * Tells whether a caught value is a {@link CryoetPicksError}, optionally of one code.
+ * Whether a caught value is a {@link CryoetPicksError}, optionally of one code.
  *
  * Compares the name rather than the class, so that errors of a second installed copy of this library are recognised too.
  *

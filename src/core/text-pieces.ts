@@ -148,7 +148,7 @@ function endOfPiece(content: TextContent, start: number): number {
   return -1;
 }
 
-/** The length of the whole lines in a part of a content; 0 if there is none. Behind a CR at its end an LF may follow. */
+/** The length of the whole lines in a part of a content; 0 if it has no line end. Behind a CR at its end an LF may follow. */
 function lengthOfLines(content: TextContent, start: number, end: number): number {
   if (typeof content === 'string') {
     const part = content.slice(start, end);

@@ -190,7 +190,7 @@ function checkContrast(intensity: Intensity, { name, contrast }: ModelSpec): Fin
   const found = contrast === 'dark' ? 'bright' : 'dark';
   const message =
     `protein looks ${found}, and model "${name}" was made for ${contrast} protein: the ${found} tail of the voxels is ` +
-    `${Math.round((100 * (1 + Math.abs(longer))) / (1 - Math.abs(longer)))} % as long as the other; look at a slice, and if it is so, search the negative (--invert on the command line)`;
+    `${Math.round((100 * (1 + Math.abs(longer))) / (1 - Math.abs(longer)))} % as long as the other; look at a slice, and if protein is ${found} there, search the negative (--invert on the command line)`;
   return [{ code: 'contrast-inverted', message }];
 }
 

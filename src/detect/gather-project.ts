@@ -330,7 +330,7 @@ interface Reading extends Pick<GatherProjectOptions, 'from' | 'onWarning'>, Omit
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The thresholds that are given, for other objects those of the first candidates; undefined if there are none. */
+/** The thresholds that are given, for other objects those of the first candidates; undefined if there are no candidates. */
 async function thresholdsOf(
   runs: readonly Run[],
   reading: Reading,

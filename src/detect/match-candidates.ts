@@ -412,7 +412,8 @@ interface ThresholdOptions {
 }
 
 /**
- * The lowest threshold at which no larger share of the picks than allowed is expected to be false; one above them all if there is none.
+ * The lowest threshold at which no larger share of the picks than allowed is expected to be false; if there is no such
+ * threshold, one above all scores.
  *
  * @param picks - Best first.
  */
@@ -459,7 +460,7 @@ export interface MatchForecast {
 /** Peaks that are timed. */
 const TIMED_PEAKS = 4;
 
-/** Tells what {@link matchCandidates} takes, by the time of some orientations and of the refinement of some places. */
+/** Says what {@link matchCandidates} takes, by the time of some orientations and of the refinement of some places. */
 export async function forecastMatch(
   source: VolumeSource,
   density: VolumeSource | TemplateShape,

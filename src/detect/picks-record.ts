@@ -98,7 +98,7 @@ export function recordDifferences(before: Provenance | undefined, now: Provenanc
   ];
 }
 
-/** A calibration, with its fields in the same order wherever it comes from; null if there is none. */
+/** A calibration, with its fields in the same order wherever it comes from; null for no calibration. */
 function recordOfCalibration(calibration: NonNullable<Candidates['calibration']>, object: string): Calibration | null {
   if (!Object.hasOwn(calibration, object)) return null;
   const { floor, minDistance, sure, doubtful, weights, concentration } = calibration[object]!;

@@ -69,7 +69,7 @@ export interface RunMask {
   /** What the mask is, such as `{ inside: 'lamella', margin: 100 }`; recorded with the picks as `mask`, and compared by `resume`. */
   readonly settings: Readonly<Record<string, string | number | boolean | null>>;
   /**
-   * What tells that the mask of a run has changed while its settings have not, such as a hash of labels that somebody may draw again;
+   * What shows that the mask of a run has changed while its settings have not, such as a hash of labels that somebody may draw again;
    * recorded with the picks as `maskOfRun`, and compared by `resume`. @defaultValue nothing: the settings say all
    */
   readonly settingsOf?: ((run: Run) => RunMask['settings'] | Promise<RunMask['settings']>) | undefined;

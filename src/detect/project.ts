@@ -57,7 +57,8 @@ export interface DetectProjectOptions
   readonly retries?: number | undefined;
   /**
    * Shares the runs with other processes, each of which takes the next one that is free, as in `claim: overlayClaims(project)`. Runs
-   * that have picks with these settings are done, as with `resume`, whoever made them. @defaultValue none: all runs are this process's
+   * that have picks with these settings are done, as with `resume`,
+   * even if another process made them. @defaultValue none: all runs are this process's
    */
   readonly claim?: Claims | undefined;
   /**

@@ -77,7 +77,7 @@ export interface PicksFormat<Content extends string | Uint8Array = string> {
   readonly losses: readonly Loss[];
   /** Whether `unknown` of picks is stored, or which of its keys; only copick's formats store all. @defaultValue false */
   readonly keepsUnknown?: boolean | readonly string[] | undefined;
-  /** Describes the content of a file that its picks lack, a line each. If absent, there is none. */
+  /** Describes the content of a file that its picks lack, a line each. If absent, picks have all of it. */
   leftOut?(content: Content, source: string): readonly string[];
   /** Reads picks run by run, in the order of the file; `source` is the name of the file in errors. */
   parse(content: Content, source: string, reports?: ParseReports): RunPicks[];

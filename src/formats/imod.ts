@@ -327,7 +327,7 @@ function* readImodModel(bytes: Uint8Array, source: string, warn: Warn): Steps<Re
       need(meshBytes);
       const [vertices, indices] = [view.getInt32(at), view.getInt32(at + 4)];
       at += meshBytes;
-      // Each count is checked by itself, so that a negative one cannot move the position backwards.
+      // Each count is checked separately, so that a negative one cannot move the position backwards.
       need(vertices * 12);
       at += vertices * 12;
       need(indices * 4);

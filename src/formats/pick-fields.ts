@@ -248,7 +248,7 @@ export function numberIn(cell: string | undefined, { what, place }: CellPlace): 
   throw new CryoetPicksError(code, `${placeName(place)}: ${what} is ${found}; expected a finite number${hint}`);
 }
 
-/** The score in a cell of text; undefined if there is none, or the cell is empty, as pandas writes a score that it does not know. */
+/** The score in a cell of text; undefined if there is no cell, or it is empty, as pandas writes a score that it does not know. */
 export function scoreIn(cell: string | undefined, at: CellPlace): number | undefined {
   return cell === undefined || cell.trim() === '' ? undefined : numberIn(cell, at);
 }

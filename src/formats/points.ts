@@ -280,7 +280,7 @@ function isHeaderRow({ cells, place }: Row, given: readonly PointsColumn[] | und
 }
 
 /**
- * The last comment above the rows that names their columns, after words such as `columns:`; undefined if there is none.
+ * The last comment above the rows that names their columns, after words such as `columns:`; undefined if there is no such comment.
  *
  * @throws {@link CryoetPicksError} `invalid-option` for comments that name axes, but not a column each.
  */
@@ -420,7 +420,7 @@ function rolesOf(header: readonly string[]): PointsColumn[] {
   for (const [as, same] of places) {
     const bare = same.filter((at) => words[at]!.length === 1);
     const isAxis = axes.some((axis) => axis === as);
-    // Two names of the same coordinate do not say which of them it is, least of all if one has a unit.
+    // Two names of the same coordinate do not say which of them it is, even less if one has a unit.
     const isBare = bare.length === 1 && !(isAxis && same.some((at) => unitIn(header[at]) !== undefined));
     if (same.length === 1 || isBare) chosen.add(same.length === 1 ? same[0]! : bare[0]!);
     else if (!isAxis) chosen.add(same[0]!);

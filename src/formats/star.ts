@@ -231,7 +231,7 @@ export interface OnlyTableOptions {
 }
 
 /**
- * The table of a kind; undefined if there is none.
+ * The table of a kind; undefined if the file lacks it.
  *
  * @throws {@link CryoetPicksError} `invalid-picks` for several, whose rows may be the same particles or others.
  */

@@ -5,7 +5,7 @@ import { isFields, type PerObject, perObject, type Rule } from '../core/argument
  * `competition` is for a submission to the CZII challenge, whose metric counts a missed particle as 16 false picks (F4).
  *
  * Picks are balanced, and one particle gets one label. A submission is made of the same candidates at the thresholds of the
- * competition; its metric scores each object by itself, so objects do not affect each other in it. Numbers that are given replace those of
+ * competition; its metric scores each object alone, so objects do not affect each other in it. Numbers that are given replace those of
  * both sets. A card with one set has no such difference: it serves as both, and objects never affect each other unless asked.
  */
 export type ThresholdSet = 'balanced' | 'competition';

@@ -56,7 +56,7 @@ export interface ParticleAverage {
  * @param source - The tomogram. The voxels of the average are as large as its smallest edge.
  * @param picks - Particles of one object, inside the tomogram; their transforms take coordinates of the average, in Å about its
  *   centre, to the tomogram.
- * @throws {@link CryoetPicksError} `invalid-picks` if there are none, they are of several objects, one lies outside the
+ * @throws {@link CryoetPicksError} `invalid-picks` if there are no picks, they are of several objects, one lies outside the
  *   tomogram, or a transform is no rotation; `invalid-option`; `unsupported` if
  *   the cube is too large for a Fourier transform. Errors of the source and the abort reason are passed on untouched.
  *
@@ -206,7 +206,7 @@ interface WeightedSumOptions {
   readonly wedge: MissingWedge;
 }
 
-/** Sums of what was seen of each frequency, and how many particles have seen it. The mean of each particle is added by itself. */
+/** Sums of what was seen of each frequency, and how many particles have seen it. The mean of each particle is added separately. */
 async function weightedSum({ half, voxelSize, wedge }: WeightedSumOptions): Promise<ParticleSum> {
   const side = 2 * half + 1;
   const transform = await RealTransform.of(transformShape([side, side, side]));

@@ -30,7 +30,7 @@ export interface SurrogateOptions {
 
 /**
  * Noise with the power spectrum of a tomogram, of all directions, and random phases: the mean of up to eight boxes, each of which counts
- * the same. Equal tomograms give equal noise. Of a flat tomogram there is none.
+ * the same. Equal tomograms give equal noise. A flat tomogram has no noise to copy.
  *
  * Method: J. Theiler and others, Physica D 58, 77, 1992.
  */

@@ -95,7 +95,7 @@ export async function orAbsent<T>(
   }
 }
 
-/** Describes the link, at a file or at a folder on the way to it, whose target is missing; undefined if there is none. */
+/** Describes the link, at a file or at a folder on the way to it, whose target is missing; undefined if there is no such link. */
 async function danglingLink({ root, file }: FilePath): Promise<string | undefined> {
   for (let path = file; path.startsWith(root); path = dirname(path)) {
     const found = await lstat(path).catch(() => undefined);

@@ -153,7 +153,7 @@ interface FirstFree extends Pick<NextClaimOptions, 'isOpen' | 'signal'> {
   readonly place: Place;
 }
 
-/** Claims the first open name that nobody holds; otherwise tells whether others hold any. */
+/** Claims the first open name that nobody holds; otherwise says whether others hold any. */
 async function firstFree(
   names: readonly string[],
   { claimed, isOpen, signal, place }: FirstFree,
@@ -243,7 +243,7 @@ const TAKEN = /^(EEXIST|ENOTEMPTY|EPERM|EACCES)$/;
 
 const MAX_TRIES = 10;
 
-/** Whether a file is there, asked of the file system itself: what it tells of a file may be kept for a while. */
+/** Whether a file is there, asked of the file system itself: what it says about a file may come from a cache. */
 async function isThere(path: string, files: ClaimFiles): Promise<boolean> {
   return files.touch(path).then(
     () => true,
@@ -393,7 +393,7 @@ async function moveAbandoned(name: string, options: TakeOver & Watch): Promise<L
 /**
  * The tag in the folder of a claim; undefined if it was just given back, or its owner was killed then.
  *
- * @throws `unavailable`, naming it, for a file that is none of a claim: it is somebody else's, and stays.
+ * @throws `unavailable`, naming it, for a file that belongs to no claim: it is somebody else's, and stays.
  */
 async function tagOf(path: string, files: ClaimFiles): Promise<string | undefined> {
   const inside = await files.list(path);

@@ -295,7 +295,7 @@ async function swap(path: string, target: string, { check, ...waiting }: CommitO
   await rm(old, { recursive: true, force: true }).catch(() => {});
 }
 
-/** Moves a folder into a new one, where it keeps its name; false if there is none. */
+/** Moves a folder into a new one, where it keeps its name; false if there is no such folder. */
 async function moveAside(target: string, old: string): Promise<boolean> {
   await mkdir(old);
   try {

@@ -70,7 +70,7 @@ export interface LockOptions {
  * exclusively. A lock whose process has ended is taken over; one of another machine, whose process cannot be asked, after this
  * writer has seen it unchanged for 30 s. It waits 2 min for a process that runs.
  *
- * @param work - Gets a function that tells whether the lock is still held, to call right before the decisive step: a process
+ * @param work - Gets a function that says whether the lock is still held, to call right before the decisive step: a process
  *   that was suspended may have lost it.
  * @throws What `work` throws; the abort reason of `signal`, while it waits; {@link CryoetPicksError} `unavailable` if another
  *   process does not give the lock back, `write-failed` if a folder, a pipe or a device has its name.
@@ -192,7 +192,7 @@ async function isSameFile(a: string, b: string): Promise<boolean> {
 }
 
 /**
- * A new tag, `machine-process-start+random`, from which other processes can tell whether this one still runs: `start` tells it
+ * A new tag, `machine-process-start+random`, from which other processes can tell whether this one still runs: `start` distinguishes it
  * from another that gets its number later.
  */
 export function makeTag(): string {
@@ -207,7 +207,7 @@ export function isTag(name: string): boolean {
   return TAG.test(name);
 }
 
-/** Tells whether the process of a tag still runs; `unknown` on another machine, or if it is not a tag. */
+/** Whether the process of a tag still runs; `unknown` on another machine, or if it is not a tag. */
 export function ownerState(tag: string): 'alive' | 'dead' | 'unknown' {
   const [, machine, pid, start] = TAG.exec(tag) ?? [];
   if (machine !== thisMachine()) return 'unknown';

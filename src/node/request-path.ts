@@ -77,7 +77,7 @@ export interface RootFolder {
   readonly inode: number;
 }
 
-/** A folder as it is now; undefined if there is none. */
+/** A folder as it is now; undefined if there is no such folder. */
 export async function findRoot(path: string): Promise<RootFolder | undefined> {
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() ? { path, device: found.dev, inode: found.ino } : undefined;

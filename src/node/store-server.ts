@@ -152,7 +152,7 @@ class Tickets {
     return ticket;
   }
 
-  /** Takes a ticket back; false if there is none. */
+  /** Takes a ticket back; false if no such ticket was given. */
   take(given: string): boolean {
     const ticket = [...this.#until.keys()].find((one) => isEqual(one, given));
     const until = ticket === undefined ? 0 : this.#until.get(ticket)!;

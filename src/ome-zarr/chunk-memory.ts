@@ -3,7 +3,7 @@
  * decoding, and its garbage is collected late.
  */
 export interface ChunkMemory {
-  /** Memory of this length, with undefined content; `undefined` if there is none. */
+  /** Memory of this length, with undefined content; `undefined` if none is left. */
   take(bytes: number): Uint8Array | undefined;
   /** Takes memory back as a whole. Memory that cannot be used again is left to the garbage collector. */
   give(memory: ArrayBufferView): void;

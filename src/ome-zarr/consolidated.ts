@@ -77,7 +77,7 @@ export function withConsolidated<S extends ReadableStore>(
 
 const METADATA = /\/(\.z(attrs|group|array)|zarr\.json)$/;
 
-/** Reads the documents of the consolidated metadata of either format, by key; empty if there are none. */
+/** Reads the documents of the consolidated metadata of either format, by key; empty if there is no consolidated metadata. */
 async function readConsolidated(store: ReadableStore): Promise<ReadonlyMap<string, unknown>> {
   const keys = ['/.zmetadata', '/zarr.json'] as const;
   const [first, second] = await Promise.allSettled(keys.map((key) => readObject(store, key)));

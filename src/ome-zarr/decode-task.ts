@@ -108,7 +108,7 @@ export const MAX_KEPT_BYTES: number = 2 ** 26;
 export class Scratch {
   readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
 
-  /** Takes an unused buffer of any length, empty if there is none. */
+  /** Takes an unused buffer of any length, empty if no buffer is unused. */
   take(): Uint8Array<ArrayBuffer> {
     return this.#buffers.pop() ?? new Uint8Array(0);
   }

@@ -47,7 +47,7 @@ export interface Marks {
   readonly onlyThere: readonly ParticlePick[];
 }
 
-/** The marks of a comparison. That with another set counts: a person has chosen it, while a truth is chosen by itself. */
+/** The marks of a comparison. That with another set counts: a person has chosen it, while a truth is chosen automatically. */
 export function marksOf(
   difference: Pick<Difference, 'both' | 'onlyThere'> | undefined,
   comparison: Pick<Comparison, 'hits' | 'missed'> | undefined,

@@ -115,7 +115,7 @@ export function displayPanel(page: Page, commands: DisplayCommands): HTMLElement
 /** In Å: no tomogram has smaller or larger voxels. */
 const VOXEL_SIZES = { least: 0.01, most: 1000 };
 
-/** The voxel size in Å that a person types, with a point or a comma; undefined for what is none. */
+/** The voxel size in Å that a person types, with a point or a comma; undefined for any other text. */
 export function voxelSizeFrom(typed: string): number | undefined {
   const size = Number(typed.trim().replace(',', '.'));
   return size >= VOXEL_SIZES.least && size <= VOXEL_SIZES.most ? size : undefined;

@@ -24,7 +24,7 @@ export interface DraftOf {
 
 /** Where drafts are kept. */
 export interface Drafts {
-  /** The latest draft; undefined if there is none, or it has ended. @throws `unavailable` if the store does not answer. */
+  /** The latest draft; undefined if no draft was kept, or it has ended. @throws `unavailable` if the store does not answer. */
   read(of: DraftOf): Promise<Draft | undefined>;
   /** The latest draft, whether it has ended or not; undefined if there never was one. @throws As `read`. */
   readLast(of: DraftOf): Promise<Draft | undefined>;

@@ -270,7 +270,7 @@ class LevelReader {
     return this.#isWhole && this.done === this.level.count;
   }
 
-  /** Chooses the bricks to read next; false if there are none now. */
+  /** Chooses the bricks to read next; false if no brick is missing now. */
   prepare(focus: Point): boolean {
     if (this.isDone) return false;
     const [place] = this.#bricksAt(focus);

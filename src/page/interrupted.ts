@@ -87,7 +87,7 @@ function identityBefore({ unknown }: ParticlePick): string[] {
   return place === undefined ? [] : [JSON.stringify(place)];
 }
 
-/** What to tell of a set whose last save was interrupted, after its name; undefined for any other. */
+/** What to say about a set whose last save was interrupted, after its name; undefined for any other. */
 export function interruption(read: SavedFiles): string | undefined {
   const records = [...read.picks.files, ...read.rejects.files].map(({ record }) => record).filter(isReviewRecord);
   const missing = missingObjects(read.picks.files);

@@ -85,7 +85,7 @@ export function step(page: Page, by: 1 | -1): void {
   if (next) flyTo(page, next);
 }
 
-/** The next pick that nobody has decided about: of the object at hand, then of the objects after it; undefined if there is none. */
+/** The next pick that nobody has decided about: of the object at hand, then of the objects after it; undefined if all are decided. */
 export function nextOpen(page: Page): ReviewedPick | undefined {
   const { object, objects, selected } = page.live.state;
   const { all } = page.review();

@@ -29,7 +29,7 @@ export interface NetworkDialogOptions {
   readonly start: (ready: Ready) => void;
 }
 
-/** Asks for a network, and tells what the work with it takes in the tomogram that is open. Returns what opens it. */
+/** Asks for a network, and says what the work with it takes in the tomogram that is open. Returns what opens it. */
 export function networkDialog(
   workspace: Workspace,
   session: () => ViewSession | undefined,

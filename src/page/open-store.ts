@@ -24,9 +24,9 @@ import { type FilePlace, openPlace } from './volume-place.ts';
 export interface ChosenStore {
   readonly store: ListableStore;
   readonly title: string;
-  /** What tells it from another of the same title. */
+  /** What distinguishes it from another of the same title. */
   readonly id?: string | undefined;
-  /** Asks for the folder of a root that is not inside; undefined if there is none. */
+  /** Asks for the folder of a root that is not inside; undefined if there is no such folder. */
   readonly ask?: ((root: string) => Promise<ListableStore | undefined>) | undefined;
 }
 

@@ -34,7 +34,7 @@ export interface Page {
   objectNamed(name: string): ShownObject;
 }
 
-/** What to tell of objects whose radius is assumed; undefined if the project gives all. */
+/** What to say about objects whose radius is assumed; undefined if the project gives all. */
 export function assumedRadii(objects: readonly ShownObject[]): string | undefined {
   const assumed = objects.filter(({ isRadiusAssumed }) => isRadiusAssumed);
   if (assumed.length === 0) return undefined;

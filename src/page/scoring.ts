@@ -54,7 +54,7 @@ export function shownRadii(
   );
 }
 
-/** Scores the kept picks, and tells which of them hit; undefined without a truth. */
+/** Scores the kept picks, and says which of them hit; undefined without a truth. */
 export function compareWithTruth(
   state: Pick<State, 'objects' | 'truth' | 'run'>,
   { kept }: Review,

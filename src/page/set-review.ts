@@ -215,7 +215,7 @@ async function asPicked(
   return { ...read, ...input, edits, candidates, picking };
 }
 
-/** The records of the objects that were picked from these candidates, by object. @throws An error if there are none. */
+/** The records of the objects that were picked from these candidates, by object. @throws An error if there are no records. */
 function fittingRecords(
   files: readonly ReadFile[],
   { candidates, provenance }: { readonly candidates: Candidates; readonly provenance: Provenance },

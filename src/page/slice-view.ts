@@ -313,7 +313,7 @@ function attachHands(page: Page, plane: Plane, canvas: HTMLCanvasElement, { size
   );
 }
 
-/** Tells whether the space bar is held, but for one that presses a button or is typed: a drag then pans, whatever lies below. */
+/** Whether the space bar is held, but for one that presses a button or is typed: a drag then pans, whatever lies below. */
 function watchSpace(canvas: HTMLCanvasElement): () => boolean {
   let isHeld = false;
   const set = (held: boolean) => {

@@ -375,7 +375,7 @@ export function named(picks: readonly ParticlePick[]): LoadedPick[] {
   });
 }
 
-/** The value of a name; undefined if there is none, also for the names that every object of JavaScript has. */
+/** The value of a name; undefined if the name has no value, also for the names that every object of JavaScript has. */
 export function ownOf<T>(values: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
   return values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined;
 }

@@ -4,7 +4,7 @@ import type { Page } from './page.ts';
 import { isOpen, type ReviewedPick, toSave } from './review.ts';
 import { ownOf } from './state.ts';
 
-/** What a person has told about objects: what was kept is a particle, what was rejected is none. As files hold them. */
+/** What a person has told about objects: what was kept is a particle, what was rejected is not. As files hold them. */
 export interface Told {
   readonly kept: readonly ParticlePick[];
   readonly rejected: readonly ParticlePick[];

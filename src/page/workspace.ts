@@ -665,7 +665,7 @@ export function createWorkspace(page: Page): Workspace {
   return workspace;
 }
 
-/** Lists an object of which there are picks, if there are none of the one at hand. */
+/** Lists an object that has picks, if the one at hand has no picks. */
 function listFound({ live, review }: Page): void {
   const found = new Set(review().kept.map(({ object }) => object));
   const { object, objects } = live.state;
@@ -694,7 +694,7 @@ function goingAlong(wished: State['thresholds'], state: State): State['threshold
   return { ...movedThresholds(state), ...Object.fromEntries(kept) };
 }
 
-/** What to tell of thresholds of an address that are below the lowest. */
+/** What to say about thresholds of an address that are below the lowest. */
 function tooLow(asked: State['thresholds'], lowest: State['thresholds']): string[] {
   const objects = Object.keys(asked).filter((object) => asked[object]! < (ownOf(lowest, object) ?? asked[object]!));
   return objects.map(

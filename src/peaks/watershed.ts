@@ -77,7 +77,7 @@ class HeightQueue {
     if (rank < this.#current) this.#current = rank;
   }
 
-  /** The next voxel, −1 if there is none. */
+  /** The next voxel, −1 after the last. */
   pop(): number {
     while (this.#current < this.#head.length && this.#head[this.#current] < 0) this.#current++;
     if (this.#current === this.#head.length) return -1;
@@ -159,7 +159,7 @@ class Envelope {
     return false;
   }
 
-  /** Builds the lower envelope and gives the number of its last parabola; −1 if there is none. */
+  /** Builds the lower envelope and gives the number of its last parabola; −1 if it has no parabola. */
   #build(data: Float32Array, offset: number, step: number, n: number, scale: number): number {
     let k = -1;
     for (let q = 0; q < n; q++) {

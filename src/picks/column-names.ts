@@ -48,7 +48,7 @@ export interface ColumnForOptions {
   readonly role: ColumnRole;
 }
 
-/** The column of a role: the one with the format's own name, otherwise the first whose name is known; undefined if there is none. */
+/** The column of a role: the one with the format's own name, otherwise the first whose name is known; undefined if no column has it. */
 export function columnFor(header: readonly string[], { own, role }: ColumnForOptions): string | undefined {
   return header.includes(own) ? own : header.find((name) => roleOf(name) === role);
 }

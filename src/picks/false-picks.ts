@@ -356,7 +356,7 @@ function lowestThreshold({ scores, falseUpTo, calibration }: Told, share: number
     if (scores[count] === scores[count - 1]) continue;
     if (falseUpTo[count]! <= share * count) return scores[count - 1]!;
   }
-  // Just above the best one, or, where there is none, as low as may be.
+  // Just above the best one, or, without picks, as low as may be.
   const best = scores[0]!;
   return falseUpTo.length === 1
     ? calibration.floor

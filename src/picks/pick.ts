@@ -199,7 +199,7 @@ export interface PickValues {
 }
 
 /**
- * Reads picks of which only the positions matter; scores are NaN where they are none.
+ * Reads picks of which only the positions matter; scores are NaN where they are not numbers.
  *
  * @throws {@link CryoetPicksError} `invalid-picks`, naming the pick, if a position is not finite; `invalid-option` for anything but
  *   a list.

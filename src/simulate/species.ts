@@ -45,7 +45,7 @@ export const species: readonly Species[] = [
   ellipsoid('beta-amylase', [55, 48, 40], { kind: 'particle', sigma: 9, density: 0.62 }),
 ];
 
-/** The species of this name. @throws {@link CryoetPicksError} `invalid-option` if there is none. */
+/** The species of this name. @throws {@link CryoetPicksError} `invalid-option` if no species has it. */
 export function speciesNamed(name: string): Species {
   requireArgument('speciesNamed', 'name', name, text);
   const found = species.find((candidate) => candidate.name === name);

@@ -60,7 +60,7 @@ export function servedStore(url: string | URL, options: ServedStoreOptions = {})
     const target = `${values.location}${key.split('/').map(encodeURIComponent).join('/')}`;
     return untilAborted(throwing(target, { ...init, ...(signal && { signal }) }), signal);
   };
-  /** What the server says of a value; undefined if there is none. */
+  /** What the server says of a value; undefined if there is no such value. */
   const head = async (key: StoreKey, wait: WriteOptions): Promise<Headers | undefined> => {
     const path = `${values.location}${key}`;
     const { status, headers } = await orUnreachable('unavailable', wait, () => request(key, { method: 'HEAD' }, wait));

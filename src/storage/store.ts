@@ -519,7 +519,7 @@ const VERSION = /^[^@]+@\d{4}-\d\d-\d\dT[\d:.]+Z$/;
  *
  * @param path - Path of the value, for messages.
  * @param ifVersion - A version, `null` for no value, undefined for any value.
- * @param found - The version of the value now; undefined if there is none.
+ * @param found - The version of the value now; undefined if there is no value.
  * @throws {@link CryoetPicksError} `conflict`, naming both times; `invalid-option` if `ifVersion` is not a version.
  */
 export function assertVersion(path: string, ifVersion: string | null | undefined, found: string | undefined): void {

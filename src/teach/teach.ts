@@ -33,7 +33,7 @@ import { type Lesson, lessonsOf } from './lesson.ts';
 
 /** Options of {@link teach}. */
 export interface TeachOptions {
-  /** Places that look like the particle and are none, by run; each with the object that it is no particle of. @defaultValue none */
+  /** Places that look like the particle but are something else, by run; each with the object that it looks like. @defaultValue none */
   readonly rejects?: readonly RunPicks[] | undefined;
   /** How many cells far from all picks stand for everything else. @defaultValue 4,000 */
   readonly background?: number | undefined;

@@ -202,7 +202,7 @@ export function sourceFromArray(
   };
 }
 
-/** Tells whether float32 holds every number of this kind of array. */
+/** Whether float32 holds every number of this kind of array. */
 function fitsFloat32(data: NumericData): boolean {
   return [Float32Array, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array].some(
     (kind) => data instanceof kind,

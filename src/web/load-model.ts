@@ -244,7 +244,7 @@ class SessionWorker {
     this.#ended = new Promise((_, reject) => {
       this.#fail = reject;
     });
-    // Whoever waits is told; nobody need wait.
+    // Callers that wait get the error; if nobody waits, it is not an unhandled rejection.
     this.#ended.catch(() => {});
     for (const event of ['error', 'messageerror']) {
       this.#worker.addEventListener(event, (error) => {
