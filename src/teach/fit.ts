@@ -3,7 +3,7 @@ import type { TomogramFeatures } from './feature-map.ts';
 import { type Head, headSlabs } from './head.ts';
 import { isWithin, type Lesson, type Place } from './lesson.ts';
 import { type Coefficients, fitLogistic, logitOf, type Samples } from './logistic.ts';
-import { BOX_EDGES, meansAround } from './surroundings.ts';
+import { meansAround } from './surroundings.ts';
 
 /** The samples of a lesson, and which of them are of which pick. */
 export interface LessonSamples extends Samples {
@@ -34,7 +34,7 @@ const [REJECTS_COUNT, FULL_REJECTS] = [0.03, 10];
 export function samplesOf(
   lesson: Lesson,
   others: readonly Place[],
-  background: readonly Place[],
+  background: Background,
   hard?: HardCells,
 ): LessonSamples {
   const { picks, rejects } = lesson;
@@ -42,18 +42,18 @@ export function samplesOf(
     ...rejects,
     ...others.filter((other) => !picks.some((pick) => isWithin(pick, other, lesson.radius / 2))),
   ];
-  const featureCount = BOX_EDGES.length * background[0]!.map.featureCount;
+  const featureCount = background.values.length / background.places.length;
   const groups = [
     ...picks.map((place, i) => ({ place, pick: i, isReject: false })),
     ...refused.map((place) => ({ place, pick: -1, isReject: true })),
   ].map((group) => ({ ...group, values: meansAround(group.place.map, cellsAround(group.place)) }));
   const hardPlaces = hard?.places ?? [];
   const ownRows = groups.reduce((sum, { values }) => sum + values.length / featureCount, 0) + hardPlaces.length;
-  const rows = ownRows + background.length;
+  const rows = ownRows + background.places.length;
   const samples = {
     values: new Float64Array(rows * featureCount),
     labels: new Float64Array(rows),
-    weights: new Float64Array(rows).fill(1 / background.length, ownRows),
+    weights: new Float64Array(rows).fill(1 / background.places.length, ownRows),
     pickOf: new Int32Array(rows).fill(-1),
     isReject: new Uint8Array(rows),
   };
@@ -69,7 +69,8 @@ export function samplesOf(
     row = end;
   }
   if (hard !== undefined) samples.weights.fill(hard.share / hardPlaces.length, row, ownRows);
-  for (const [map, places] of [...byMap(hardPlaces), ...byMap(background)]) {
+  samples.values.set(background.values, ownRows * featureCount);
+  for (const [map, places] of byMap(hardPlaces)) {
     const values = meansAround(
       map,
       places.map(({ cell }) => cell),
@@ -190,20 +191,49 @@ function isNearPick(place: Place, lessons: readonly Lesson[]): boolean {
   return lessons.some(({ picks, radius }) => picks.some((pick) => isWithin(pick, place, BACKGROUND_DISTANCE * radius)));
 }
 
+/** Cells that stand for everything else. */
+export interface Background {
+  readonly places: readonly Place[];
+  /** Their features, `[cell, feature]`. */
+  readonly values: Float64Array;
+}
+
 /** Cells spread evenly over all tomograms that were picked, none near a pick of any object. */
-export function backgroundOf(lessons: readonly Lesson[], count: number): Place[] {
+export function backgroundOf(lessons: readonly Lesson[], count: number): Background {
   const maps = [...new Set(lessons.flatMap(({ picks }) => picks.map(({ map }) => map)))];
   const places: Place[] = [];
+  const parts: Float64Array[] = [];
   for (const map of maps) {
-    const size = voxelCount(map.grid.shape);
-    const wanted = Math.min(size, Math.ceil(count / maps.length));
-    const indices = Uint32Array.from({ length: wanted }, (_, i) => (((i + 1) * GOLDEN_RATIO) % 1) * size).sort();
-    for (const index of indices) {
-      const place = placeAt(map, index);
-      if (!isNearPick(place, lessons)) places.push(place);
+    const even = evenCells(map, Math.min(voxelCount(map.grid.shape), Math.ceil(count / maps.length)));
+    const featureCount = even.values.length / even.places.length;
+    for (const [i, place] of even.places.entries()) {
+      if (isNearPick(place, lessons)) continue;
+      places.push(place);
+      parts.push(even.values.subarray(i * featureCount, (i + 1) * featureCount));
     }
   }
-  return places;
+  const values = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const part of parts) {
+    values.set(part, end);
+    end += part.length;
+  }
+  return { places, values };
+}
+
+/** The cells of each tomogram, which are the same at every fit; gone when its features are. */
+const evenCellsOf = new WeakMap<TomogramFeatures, Background>();
+
+function evenCells(map: TomogramFeatures, count: number): Background {
+  const known = evenCellsOf.get(map);
+  if (known?.places.length === count) return known;
+  const size = voxelCount(map.grid.shape);
+  const indices = Uint32Array.from({ length: count }, (_, i) => (((i + 1) * GOLDEN_RATIO) % 1) * size).sort();
+  const places = Array.from(indices, (index) => placeAt(map, index));
+  const cells = places.map(({ cell }) => cell);
+  const even = { places, values: meansAround(map, cells) };
+  evenCellsOf.set(map, even);
+  return even;
 }
 
 /** Which samples count in a fit. */
@@ -212,10 +242,11 @@ export interface FitOptions {
   readonly withRejects: boolean;
   /** Whether a pick counts, by its index. @defaultValue all */
   readonly counts?: ((pick: number) => boolean) | undefined;
+  /** The fit of nearly the same samples, from which a few steps lead to this one. */
   readonly start?: Coefficients | undefined;
 }
 
-/** Steps at most from the fit of nearly the same samples. */
+/** Steps at most from the fit of nearly the same samples, all by one Hessian. */
 const FEW_STEPS = 6;
 
 /** Fits a head to some of the samples; picks that count do so equally, 1 together. */

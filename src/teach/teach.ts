@@ -107,8 +107,8 @@ export async function teach(
   const lessons = lessonsOf(features, picks, { rejects, radiusOf });
   if (keepKnown) requireNew(network, lessons);
   const empty = backgroundOf(lessons, background);
-  if (empty.length < MIN_BACKGROUND) {
-    const found = `${empty.length} cells of the tomograms are far enough from all picks`;
+  if (empty.places.length < MIN_BACKGROUND) {
+    const found = `${empty.places.length} cells of the tomograms are far enough from all picks`;
     fail('radius', `${found}, too few to learn what is no particle; is the radius right?`);
   }
   const objects: Learned[] = [];

@@ -88,6 +88,28 @@ describe('chooseCutOff', () => {
   });
 });
 
+describe('backgroundOf', () => {
+  it('has the features of its cells, also when they were kept from a fit with other picks or another count', async () => {
+    const model = await openNetwork();
+    const made = blobs(1);
+    const map = await featuresOfBlobs(model, made);
+    await model.dispose();
+    for (const [first, count] of [
+      [0, 300],
+      [6, 300],
+      [6, 200],
+    ] as const) {
+      const picks = [{ run: 'a', picks: made.particles.slice(first, first + 5) }];
+      const lessons = lessonsOf([map], picks, { rejects: [], radiusOf: () => radius });
+      const { places, values } = backgroundOf(lessons, count);
+      expect(places.length).toBeGreaterThan(0.5 * count);
+      expect(places.length).toBeLessThan(count);
+      const cells = places.map(({ cell }) => cell);
+      expect(values).toEqual(meansAround(map, cells));
+    }
+  });
+});
+
 describe('hardCells', () => {
   it('finds cells that a first head takes for the object, none near a pick, which stand for their share of the background', async () => {
     const model = await openNetwork();
@@ -111,8 +133,8 @@ describe('hardCells', () => {
     const background = weights.reduce((sum, weight, row) => sum + (labels[row] === 0 ? weight : 0), 0);
     expect(background).toBeCloseTo(1, 6);
     expect(weights.length).toBe(samples.weights.length + hard.places.length);
-    expect(evenLogits(withHard, hard.coefficients)).toHaveLength(even.length);
-    expect(withHard.labels.length - withHard.evenFrom).toBe(even.length);
+    expect(evenLogits(withHard, hard.coefficients)).toHaveLength(even.places.length);
+    expect(withHard.labels.length - withHard.evenFrom).toBe(even.places.length);
   });
 });
 
