@@ -4,7 +4,7 @@ import { parseUri } from '../copick/uri.ts';
 import { isFields } from '../core/arguments.ts';
 import { isCryoetPicksError } from '../core/errors.ts';
 import type { GatheredProject, UngatheredRun } from '../detect/gather-project.ts';
-import type { MissingWedge } from '../match/transfer.ts';
+import type { ContrastTransfer, MissingWedge } from '../match/transfer.ts';
 import type { DetectInput } from './command.ts';
 import { commandLine } from './terminal.ts';
 
@@ -50,15 +50,19 @@ export async function detectCommand(
     ...(userId === undefined ? [] : ['--user-id', userId]),
     ...(sessionId === undefined ? [] : ['--session-id', sessionId]),
   ];
+  const repeating = [
+    ...(again ? [] : isClaimed ? ['--claim', ...retryWords(left)] : ['--resume']),
+    ...(overwrite ? ['--overwrite'] : []),
+  ];
   const [matched] = records.filter(([, { model }]) => model.card !== undefined && 'angleStep' in model.card);
   if (matched !== undefined) {
     const line = commandLine([
       'match',
       config,
       ...matchWords(matched),
+      ...(await tomogramWords(project, gathered, matched[1])),
       ...authorWords,
-      '--resume',
-      ...(overwrite ? ['--overwrite'] : []),
+      ...repeating,
     ]);
     return {
       line,
@@ -72,27 +76,41 @@ export async function detectCommand(
     ...authorWords,
     ...(await searchWords(project, gathered, records, notes)),
     ...pickingWords(records, notes),
-    ...(again ? [] : isClaimed ? ['--claim', ...retryWords(left)] : ['--resume']),
-    ...(overwrite ? ['--overwrite'] : []),
+    ...repeating,
   ];
   return { line: commandLine(words), notes };
 }
 
 /** The options of `match`, by the record of picks that it found. */
 function matchWords([object, record]: PicksRecords[number]): string[] {
-  const { model, tomogram, threshold, maxFalse, minDistance, max } = record;
-  const { radius, contrast, symmetry, angleStep, wedge, whiten, peaks } = model.card as unknown as MatchCard;
+  const { model, threshold, maxFalse, minDistance, max } = record;
+  const { radius, contrast, symmetry, angleStep, wedge, ctf, whiten, peaks } = model.card as unknown as MatchCard;
   return [
     ...['--template', String(model.name), '--object', object, '--radius', String(radius), '--contrast', contrast],
     ...['--symmetry', symmetry, '--angle-step', String(angleStep), '--peaks', String(peaks)],
     // With `=`, since the first tilt begins with a dash.
     ...(wedge?.tiltRange ? [`--tilt-range=${wedge.tiltRange.join(',')}`] : []),
     ...(wedge?.tiltAxis ? ['--tilt-axis', wedge.tiltAxis] : []),
+    ...transferWords(ctf),
     ...(whiten ? ['--whiten'] : []),
     ...(maxFalse === undefined ? ['--threshold', String(threshold)] : ['--max-false', String(maxFalse.share)]),
     ...['--min-distance', String(minDistance)],
     ...(max === null ? [] : ['--max', String(max)]),
-    ...(tomogram.type === undefined ? [] : ['--tomogram', tomogram.type]),
+  ];
+}
+
+function transferWords(ctf: ContrastTransfer | null): string[] {
+  if (ctf === null) return [];
+  const { defocus, voltage, sphericalAberration, amplitudeContrast, phasesFlipped } = ctf;
+  const numbers = {
+    '--defocus': defocus,
+    '--voltage': voltage,
+    '--spherical-aberration': sphericalAberration,
+    '--amplitude-contrast': amplitudeContrast,
+  };
+  return [
+    ...Object.entries(numbers).flatMap(([flag, value]) => (value === undefined ? [] : [`${flag}=${value}`])),
+    ...(phasesFlipped ? ['--phases-flipped'] : []),
   ];
 }
 
@@ -103,6 +121,7 @@ interface MatchCard {
   readonly symmetry: string;
   readonly angleStep: number;
   readonly wedge: MissingWedge | null;
+  readonly ctf: ContrastTransfer | null;
   readonly whiten: boolean;
   readonly peaks: number;
 }
@@ -154,7 +173,7 @@ async function searchWords(
 ): Promise<string[]> {
   const [first] = records;
   if (first === undefined) return [];
-  const { model, tomogram, settings, overlap, memory, average } = first[1];
+  const { model, settings, overlap, memory, average } = first[1];
   if (model.name !== 'default') {
     notes.push(`${model.name}.onnx stands for the model "${model.name}"; SHA-256 ${model.sha256 ?? 'unknown'}`);
   }
@@ -171,13 +190,21 @@ async function searchWords(
   const particles = new Set(project.objects.filter(({ isParticle }) => isParticle).map(({ name }) => name));
   const usual = (model.card?.classes ?? []).filter((name) => name !== null && particles.has(name));
   return [
-    ...(tomogram.type === undefined ? [] : ['--tomogram', await tomogramWord(project, done[0]!, first[1])]),
+    ...(await tomogramWords(project, { done }, first[1])),
     ...(model.name === 'default' ? [] : ['--model', `${model.name}.onnx`]),
     ...(usual.length === objects.length ? [] : ['--object', ...objects]),
     ...(memory === undefined ? [] : ['--memory', memory === 'low' ? memory : `${memory / 1e6}MB`]),
     ...(resampled === true ? ['--resample'] : []),
     ...(inverted === true ? ['--invert'] : []),
   ];
+}
+
+async function tomogramWords(
+  project: Project,
+  { done }: Pick<GatheredProject, 'done'>,
+  record: PicksRecord,
+): Promise<string[]> {
+  return record.tomogram.type === undefined ? [] : ['--tomogram', await tomogramWord(project, done[0], record)];
 }
 
 /** `denoised@10`: the record has the type, the candidates have the folder too. */

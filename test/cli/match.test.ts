@@ -74,6 +74,22 @@ describe('cryoet-picks match', { timeout: 300_000 }, () => {
     expect(other.stderr).toMatch(/model\.card\.ctf/);
   });
 
+  it('the command that gather prints for runs of match searches what is left with the same contrast transfer', async () => {
+    const two = join(folder, 'two');
+    await captureCli(['simulate', two, '--seed', '5', '--shape', '32,48,48', '--runs', '2']);
+    const project = join(two, 'copick.json');
+    const [first] = await (await openProject(project)).runs();
+    const told = [...quick, '--defocus', '3', '--voltage', '200', '--phases-flipped', '--run', first!.name];
+    expect((await captureCli(['match', project, ...told])).exitCode).toBe(0);
+    const left = await captureCli(['gather', project, '--json']);
+    const { command, missing } = JSON.parse(left.stdout);
+    expect(missing).toHaveLength(1);
+    const words: string[] = command.split(' ').slice(2);
+    const here = words.map((word) => (word === 'ribosome.mrc' ? map! : word));
+    expect((await captureCli(here)).exitCode).toBe(0);
+    expect((await captureCli(['gather', project])).stdout).toContain('2 runs: 2 done, 0 failed, 0 missing');
+  });
+
   it('match writes the picks of a volume with angles to a file of RELION', async () => {
     const out = join(folder, 'picks.star');
     const { exitCode, stderr } = await captureCli(['match', volume!, ...quick, '--out', out, '--to', 'relion5']);
