@@ -96,7 +96,6 @@ export async function learn(samples: LessonSamples, signal: AbortSignal | undefi
     head: { object, weights: head.weights.map((one) => scale * one), bias: scale * (head.bias - cutOff.logit) },
     thresholds: { balanced: 0.5, competition: Math.min(0.5, scoreOf(competition.logit)) },
     picks: picks.length,
-    ...(process.env.DUMP && { debug: { leftOut: best.leftOut, peaks, scale, cut: cutOff.logit, n: cutOff.particles } }),
     rejects: best.withRejects ? lesson.rejects.length : 0,
     rejectsDropped: rejectsDropped && lesson.rejects.length > 0,
     particles: Math.round(cutOff.particles),
