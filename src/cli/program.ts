@@ -486,7 +486,7 @@ function defineMatch(program: Command, run: RunCommand): void {
       'maximum share of the picks that noise is expected to make (default: 0.05)',
       parseShare,
     )
-    .option('--threshold <score>', 'minimum score of a pick, in place of --max-false', numberFrom(-1))
+    .option('--threshold <score>', 'minimum score of a pick, from 0 to 1, in place of --max-false', parseShare)
     .option('--min-distance <length>', 'minimum distance of two picks in Å (default: the radius)', parseLength)
     .option('--max <number>', 'maximum number of picks of a tomogram: the best ones', wholeNumber(1))
     .addOption(ofSearches.run())

@@ -3,7 +3,6 @@ import {
   callback,
   fieldsOf,
   finiteLength,
-  finiteScore,
   flag,
   optional,
   positiveBytes,
@@ -41,7 +40,7 @@ import { type Candidates, collectCandidates } from '../picks/candidates.ts';
 import { type ParticlePick, toPick } from '../picks/pick.ts';
 import { identity, rotationOf, transformOf } from '../picks/rotation.ts';
 import { suppressNearby } from '../picks/suppress.ts';
-import { boxShape, formatZyx, type Point, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
+import { boxShape, formatZyx, type Point, sizesAgree, type VoxelGrid, voxelCount, type Zyx } from '../space/grid.ts';
 import { resampled } from '../volume/resample.ts';
 import { assertVolumeSource, type VolumeSource } from '../volume/volume.ts';
 import type { ChosenThreshold } from './max-false.ts';
@@ -105,7 +104,10 @@ export const matchRules: RulesFor<MatchCandidatesOptions> = {
   ),
   memory: /* @__PURE__ */ optional(positiveBytes),
   candidatesPerObject: /* @__PURE__ */ optional(positiveCount),
-  threshold: /* @__PURE__ */ optional(finiteScore),
+  threshold: {
+    expected: 'a score from 0 to 1',
+    isValid: (value) => value === undefined || (typeof value === 'number' && value >= 0 && value <= 1),
+  },
   maxFalse: {
     expected: 'a share from 0 to 1',
     isValid: (value) => value === undefined || (typeof value === 'number' && value >= 0 && value <= 1),
@@ -129,7 +131,7 @@ export const matchRules: RulesFor<MatchCandidatesOptions> = {
  * score as there are peaks of noise, by the tail of their distribution. Structure that is no noise, such as membranes, gold and other
  * particles, has higher scores than that.
  *
- * @param source - The tomogram, with voxels of 20 Å or smaller.
+ * @param source - The tomogram, with voxels of about 20 Å or smaller; where they are no cubes, it is resampled to cubes.
  * @param density - A map with voxels of any size, an average of particles, or a shape.
  * @throws {@link CryoetPicksError} `invalid-option`, also for a template that is larger than the tomogram, or smaller than its voxels, or
  *   has not the symmetry; as `makeTemplate` and `matchTemplate`. Errors of the source and the abort reason are passed on untouched.
@@ -152,6 +154,10 @@ export async function matchCandidates(
   const search = await prepareSearch(source, density, given, call);
   const { fine, fineTemplate } = search;
   const coarse = await coarsePeaks(search, given);
+  if (coarse.length === 0) {
+    const message = `${call}: no place of the tomogram has a score: its voxels are constant, or not finite; look at it, or copy it again`;
+    throw new CryoetPicksError('corrupt-data', message);
+  }
   const best = coarse.sort((a, b) => b.score - a.score).slice(0, candidatesPerObject);
   const whitening = given.whiten ? await whiteningOf(fine, voxelSizeOf(fine.grid), signal) : undefined;
   const comparison = await comparisonOf(fine, fineTemplate, { ...given, whitening });
@@ -170,6 +176,9 @@ export async function matchCandidates(
 
 /** Voxels at which a template is refined, in Å; those of the tomogram are taken if they are not much smaller. */
 const FINE = 10;
+
+/** The largest voxels that are searched, in Å. */
+const MAX_VOXEL = 21;
 
 /** Largest voxels of which twice the edge still shows a particle in the coarse search, in Å. */
 const MAX_FINE = 15;
@@ -196,7 +205,16 @@ export async function prepareSearch(
   call: string,
 ): Promise<PreparedSearch> {
   const own = voxelSizeOf(source.grid);
-  const fine = own >= 0.8 * FINE ? source : resampled(source, FINE);
+  if (own > MAX_VOXEL) {
+    const found = `${formatZyx(source.grid.voxelSize)} Å`;
+    fail(
+      call,
+      'source',
+      `the tomogram has voxels of ${found}; expected at most ${MAX_VOXEL} Å, at which particles are resolved`,
+    );
+  }
+  const fineEdge = own >= 0.8 * FINE ? own : FINE;
+  const fine = sizesAgree(source.grid.voxelSize, fineEdge) ? source : resampled(source, fineEdge);
   const fineSize = voxelSizeOf(fine.grid);
   const coarseSize = fineSize <= MAX_FINE ? 2 * fineSize : fineSize;
   const steps: number[] = [];

@@ -142,7 +142,10 @@ export const ctfRule: Rule = {
   expected: 'contrast transfer { defocus } in µm, and what is known of the microscope',
   isValid: (value) => value === undefined || isFields(value),
   fields: {
-    defocus: finiteNumber,
+    defocus: {
+      expected: 'a defocus in µm, at most 100 on either side of 0',
+      isValid: (value) => typeof value === 'number' && Math.abs(value) <= 100,
+    },
     voltage: {
       expected: 'a voltage in kV, from 1 to 3,000',
       isValid: (value) => value === undefined || (typeof value === 'number' && value >= 1 && value <= 3000),

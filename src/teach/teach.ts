@@ -126,7 +126,10 @@ export async function teach(
     spec: cardOf(network, { objects, lessons, keepKnown, name }),
     objects,
     base: { spec: network.spec, sha256: network.sha256 },
-    scoreSlabs: (map) => headSlabs(map, heads),
+    scoreSlabs: (map) => {
+      requireArgument('scoreSlabs', 'features', map, featuresRule.items!);
+      return headSlabs(map, heads);
+    },
   };
 }
 

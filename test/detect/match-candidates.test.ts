@@ -8,6 +8,7 @@ import {
   type ParticlePick,
   type Progress,
   picksFromCandidates,
+  resampled,
   sourceFromArray,
   type VolumeSource,
 } from '../../src/entry/index.ts';
@@ -117,6 +118,12 @@ describe('matchCandidates', { timeout: 200_000 }, () => {
     ['a template smaller than two voxels', { ...options, radius: 15 }, 'is the voxel size of its map right?'],
     ['a symmetry that the map has not', { ...options, symmetry: 'O' }, 'has not the symmetry O: turned by one of its'],
     ['a group that there is not', { ...options, symmetry: 'Q' as never }, 'symmetry must be C1'],
+    ['a threshold that no score reaches', { ...options, threshold: 5 }, 'threshold must be a score from 0 to 1'],
+    [
+      'a defocus in Å',
+      { ...options, ctf: { defocus: 30_000 } },
+      'defocus must be a defocus in µm, at most 100 on either side of 0',
+    ],
     ['a share above 1', { ...options, maxFalse: 2 }, 'maxFalse must be a share from 0 to 1'],
     ['a step that takes for ever', { ...options, angleStep: 1 }, 'angleStep must be a step from 3.5 to 180 degrees'],
   ])('matchCandidates refuses %s, before it reads the tomogram', async (_, given, message) => {
@@ -125,5 +132,33 @@ describe('matchCandidates', { timeout: 200_000 }, () => {
       code: 'invalid-option',
       message: expect.stringContaining(message),
     });
+  });
+
+  it('matchCandidates refuses voxels at which no particle is resolved, and a tomogram without contrast', async () => {
+    const shape = [40, 60, 60] as const;
+    const flat = (edge: number) =>
+      sourceOf(new Float32Array(40 * 60 * 60).fill(7), shape, { voxelSize: [edge, edge, edge] });
+    await expect(matchCandidates(flat(40), mapOf('ribosome'), options)).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: expect.stringContaining('voxels of 40×40×40 Å; expected at most 21 Å'),
+    });
+    await expect(matchCandidates(flat(10), mapOf('ribosome'), { ...options, angleStep: 90 })).rejects.toMatchObject({
+      code: 'corrupt-data',
+      message: expect.stringContaining('no place of the tomogram has a score'),
+    });
+  });
+
+  it('matchCandidates finds the same places and orientations in voxels that are no cubes', async () => {
+    const { grid } = simulated;
+    const flat = resampled(tomogram(), [20, 10, 10]);
+    const candidates = await matchCandidates(flat, mapOf('ribosome'), options);
+    const picks = picksFromCandidates(candidates, { thresholds: candidates.lowestThresholds });
+    expect(flat.grid.shape).not.toEqual(grid.shape);
+    const right = picks.filter((pick) => {
+      const { position, transform } = nearest(pick);
+      const angle = angleBetween(rotationOf(pick.transform) ?? identity, rotationOf(transform) ?? identity);
+      return squaredDistance(position, pick.position) < 12 ** 2 && angle < 12;
+    });
+    expect(new Set(right.map(nearest)).size).toBeGreaterThanOrEqual(3);
   });
 });
