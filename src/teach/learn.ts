@@ -6,7 +6,7 @@ import { toVoxel, type Zyx } from '../space/grid.ts';
 import { type CutOff, chooseCutOff } from './cut-off.ts';
 import { cellsAround, evenLogits, fitHead, headOf, type LessonSamples, logitsOf, type Sites, sitesOf } from './fit.ts';
 import { type Head, headSlabs } from './head.ts';
-import { isWithin, MIN_PICKS, type Place } from './lesson.ts';
+import { isWithin, type Lesson, MIN_PICKS, type Place } from './lesson.ts';
 import type { Coefficients } from './logistic.ts';
 
 /** A point of the learning curve. */
@@ -40,7 +40,7 @@ export interface Learned {
   readonly unsure: readonly RunPicks[];
 }
 
-/** The largest number of fits that leave picks out. */
+/** The largest number of fits that leave picks out; more take longer than they tell. */
 const MAX_FOLDS = 10;
 
 /** Picks that are learned from along the curve. */
@@ -171,7 +171,7 @@ function leaveOut(
   return { all, withRejects, leftOut };
 }
 
-/** How many of falling numbers are above one, and how far the next is below it: a rank between two. */
+/** How many of the falling numbers are above one. */
 function rankAmong(falling: Float64Array, one: number): number {
   let [low, high] = [0, falling.length];
   while (low < high) {
@@ -187,12 +187,17 @@ function atRank(falling: Float64Array, rank: number): number {
   return (falling[falling.length - 1] ?? 0) - 1;
 }
 
+/** Whether a pick or a reject lies within a distance in Å of a place. */
+function isTold({ picks, rejects }: Lesson, place: Place, distance: number): boolean {
+  return [...picks, ...rejects].some((told) => isWithin(told, place, distance));
+}
+
 /** Mean logarithm of the ranks of left-out picks among candidates that nobody has told anything about. */
 function ranked({ samples, candidates }: Look, { all, leftOut }: LeftOutFit): number {
-  const { picks, rejects, radius } = samples.lesson;
+  const { lesson } = samples;
   const logits = logitsOf(candidates, samples.featureCount, all);
-  const isTold = (place: Place) => [...picks, ...rejects].some((told) => isWithin(told, place, radius / 2));
-  const falling = logits.filter((_, i) => !isTold(candidates.places[i]!)).sort((a, b) => b - a);
+  const isUntold = (_: number, i: number) => !isTold(lesson, candidates.places[i]!, lesson.radius / 2);
+  const falling = logits.filter(isUntold).sort((a, b) => b - a);
   return leftOut.reduce((sum, logit) => sum + Math.log(1 + rankAmong(falling, logit)), 0) / leftOut.length;
 }
 
@@ -230,9 +235,10 @@ function unsureOf(
   { samples, candidates }: Look,
   scores: readonly { readonly logit: number; readonly score: number }[],
 ): RunPicks[] {
-  const { object, picks, rejects, radius } = samples.lesson;
+  const { lesson } = samples;
+  const { object } = lesson;
   const doubtful = [...candidates.places.keys()]
-    .filter((i) => ![...picks, ...rejects].some((told) => isWithin(told, candidates.places[i]!, radius)))
+    .filter((i) => !isTold(lesson, candidates.places[i]!, lesson.radius))
     .sort((a, b) => Math.abs(scores[a]!.logit) - Math.abs(scores[b]!.logit))
     .slice(0, MAX_UNSURE);
   const byRun = new Map<string, ParticlePick[]>();

@@ -64,11 +64,11 @@ export interface Taught {
 }
 
 /**
- * Teaches a network new objects by a few picks of each: a linear function of its features around a cell, fitted in less than a second.
+ * Teaches a network new objects by a few picks of each: a linear function of its features around a cell, fitted in some seconds.
  *
- * Logistic regression with a ridge penalty, from Fisher's discriminant on; picks and background balance each other, of which the
- * cells that a first fit takes for the object are looked at closely, and rejects and the
- * picks of other objects count as background of their own. Fits without each pick in turn tell how well particles are found that it was
+ * Logistic regression with a ridge penalty, from Fisher's discriminant on. Picks and background balance each other; of the background,
+ * cells that a first fit takes for the object are sampled more densely. Rejects and the picks of other objects count as background of
+ * their own. Fits without each pick in turn tell how well particles are found that it was
  * not shown; from that and from all peaks come thresholds, a learning curve, and whether rejects help. Picks need not be complete: a
  * particle without a pick is hardly ever among the background.
  *
@@ -76,7 +76,8 @@ export interface Taught {
  * @param picks - Picks by run, at least three of each object.
  * @returns The card, the heads, and what to annotate next; `addHead` makes the model.
  * @throws {@link CryoetPicksError} `invalid-picks` for picks outside of their tomogram, too few, all at one place, or at the place of a
- *   reject; `invalid-option` for features of different networks, and objects that the network knows already.
+ *   reject; `invalid-option` for features of different networks, and objects that the network knows already; the abort reason of
+ *   `signal`, untouched.
  *
  * @example
  * ```ts
