@@ -43,7 +43,7 @@ function asGiven({ name, radius, isRadiusAssumed }: ShownObject): ObjectOfProjec
 export function shownRadii(
   objects: readonly ObjectOfProject[],
 ): ReadonlyMap<string, Pick<ShownObject, 'radius' | 'isRadiusAssumed'>> {
-  // A radius that is not above 0 is none.
+  // A radius that is not above 0 counts as missing.
   const given = objects.map(({ name, radius }) => ({ name, radius: (radius ?? 0) > 0 ? radius : undefined }));
   const rules = projectRules(given, { truth: given.map(({ name }) => name), radius: DEFAULT_RADIUS });
   return new Map(
