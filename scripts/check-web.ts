@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { extname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
+import { chromiumPath } from '../test/support/chromium.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, keep: { type: 'string' } } });
 const root = resolve(import.meta.dirname, '..');
@@ -44,10 +45,9 @@ const packed = execFileSync('npm', ['pack', '--silent', '--ignore-scripts', '--p
   encoding: 'utf8',
 });
 const tarball = join(work, packed.trim().split('\n').at(-1)!);
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-if (executablePath === undefined)
+if (chromiumPath === undefined)
   throw new Error('there is no Chromium; install it, such as by `apt-get install chromium`');
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
 let failed = 0;
 try {
   for (const name of Object.keys(sites).filter((one) => (values.only ?? one) === one)) {

@@ -9,6 +9,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, resolve } from 'node:path';
 import { chromium } from 'playwright-core';
+import { chromiumPath } from '../../test/support/chromium.ts';
 
 /** What is typed, and a page that must be among the first results. */
 const expected: Readonly<Record<string, string>> = {
@@ -30,8 +31,7 @@ const expected: Readonly<Record<string, string>> = {
 const FIRST = 6;
 const base = process.env.DOCS_BASE ?? '/';
 const site = resolve(import.meta.dirname, '../../docs/.vitepress/dist');
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-if (executablePath === undefined) {
+if (chromiumPath === undefined) {
   console.log('search not checked: there is no Chromium');
   process.exit();
 }
@@ -53,7 +53,7 @@ const server = createServer(({ url = '' }, response) => {
     .end(readFileSync(file));
 });
 await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] });
 const missing: string[] = [];
 try {
   const page = await browser.newPage();

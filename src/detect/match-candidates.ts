@@ -104,19 +104,17 @@ export const matchRules: RulesFor<MatchCandidatesOptions> = {
   ),
   memory: /* @__PURE__ */ optional(positiveBytes),
   candidatesPerObject: /* @__PURE__ */ optional(positiveCount),
-  threshold: {
-    expected: 'a score from 0 to 1',
-    isValid: (value) => value === undefined || (typeof value === 'number' && value >= 0 && value <= 1),
-  },
-  maxFalse: {
-    expected: 'a share from 0 to 1',
-    isValid: (value) => value === undefined || (typeof value === 'number' && value >= 0 && value <= 1),
-  },
+  threshold: { expected: 'a score from 0 to 1', isValid: isUpToOne },
+  maxFalse: { expected: 'a share from 0 to 1', isValid: isUpToOne },
   minDistance: /* @__PURE__ */ optional(finiteLength),
   threads: threadsRule,
   signal: /* @__PURE__ */ optional(abortSignal),
   onProgress: /* @__PURE__ */ optional(callback),
 };
+
+function isUpToOne(value: unknown): boolean {
+  return value === undefined || (typeof value === 'number' && value >= 0 && value <= 1);
+}
 
 /**
  * Looks for a map, an average or a shape in a tomogram, coarse to fine: in every orientation at large voxels, then around the best peaks

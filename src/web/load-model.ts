@@ -12,6 +12,7 @@ import {
 import { untilAborted } from '../core/concurrency.ts';
 import { CryoetPicksError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
+import { sha256Hex } from '../core/sha256.ts';
 import { type ExternalData, externalPaths, withWeights } from '../inference/external-data.ts';
 import {
   type DisposableModel,
@@ -106,7 +107,7 @@ export async function loadModel(
     throw new CryoetPicksError('invalid-option', message, { option: 'device' });
   }
   const { bytes: file, spec } = await readNetwork(network, { spec: given, externalData, signal });
-  const sha256 = await hashOf(file);
+  const sha256 = await sha256Hex(file);
   const open = (on: Device | undefined) => {
     const runtime = absolute(on === 'webgpu' ? modules.webgpu : modules.wasm).href;
     return openThread({ ...session, device: on, spec, runtime, file });
@@ -220,12 +221,6 @@ async function readFile(
   if (bytes !== undefined) return bytes;
   const path = `${folder.location}/${name}`;
   throw new CryoetPicksError('not-found', `${what} not found: ${path}`, { path });
-}
-
-/** Undefined in a page that is not served by HTTPS, nor from this machine. */
-async function hashOf(bytes: Uint8Array): Promise<string | undefined> {
-  const digest = await globalThis.crypto?.subtle?.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
-  return digest && Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** A session of onnxruntime-web in a worker. */
